@@ -1,0 +1,1 @@
+"""How a cluster is reached: credentials, requests, watch and logs. Asynchronous, and without Airflow."""

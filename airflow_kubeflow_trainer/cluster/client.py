@@ -1,0 +1,155 @@
+"""One HTTP session with an API server: requests in, JSON or an ApiError out."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from types import TracebackType
+from typing import Any, Self
+
+import aiohttp
+
+from airflow_kubeflow_trainer.cluster.credentials import Credentials
+from airflow_kubeflow_trainer.exceptions import ApiError, ClusterUnreachableError, api_error
+
+REQUEST_TIMEOUT_SECONDS = 30.0
+"""Bound on one request and its answer; a stream has none."""
+CONNECT_TIMEOUT_SECONDS = 10.0
+
+MERGE_PATCH = "application/merge-patch+json"
+STRATEGIC_MERGE_PATCH = "application/strategic-merge-patch+json"
+
+Params = Mapping[str, str | int | bool]
+
+
+class Client:
+    """Sends requests to one API server over one pool of connections. Use as an asynchronous context manager.
+
+    Every method raises an :class:`ApiError` of the answer's class, or :class:`ClusterUnreachableError`
+    where there was no answer.
+    """
+
+    def __init__(self, credentials: Credentials) -> None:
+        self.credentials = credentials
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close all connections."""
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    async def get(self, path: str, *, params: Params | None = None) -> dict[str, Any]:
+        return await self._call("GET", path, params=params)
+
+    async def create(self, path: str, body: Mapping[str, Any], *, params: Params | None = None) -> dict[str, Any]:
+        return await self._call("POST", path, params=params, body=body)
+
+    async def replace(self, path: str, body: Mapping[str, Any], *, params: Params | None = None) -> dict[str, Any]:
+        return await self._call("PUT", path, params=params, body=body)
+
+    async def patch(
+        self, path: str, body: Any, *, content_type: str = MERGE_PATCH, params: Params | None = None
+    ) -> dict[str, Any]:
+        return await self._call("PATCH", path, params=params, body=body, content_type=content_type)
+
+    async def delete(
+        self, path: str, *, params: Params | None = None, body: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        return await self._call("DELETE", path, params=params, body=body)
+
+    @asynccontextmanager
+    async def stream(self, path: str, *, params: Params | None = None) -> AsyncIterator[AsyncIterator[bytes]]:
+        """Open an answer of unknown length (a watch, a log) and give its chunks as they arrive."""
+        timeout = aiohttp.ClientTimeout(total=None, connect=CONNECT_TIMEOUT_SECONDS)
+        async with self._request("GET", path, params=params, timeout=timeout) as response:
+            yield _chunks(response)
+
+    async def _call(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Params | None = None,
+        body: Any = None,
+        content_type: str = "application/json",
+    ) -> dict[str, Any]:
+        timeout = aiohttp.ClientTimeout(total=REQUEST_TIMEOUT_SECONDS, connect=CONNECT_TIMEOUT_SECONDS)
+        data = None if body is None else json.dumps(body).encode()
+        async with self._request(
+            method, path, params=params, data=data, content_type=content_type, timeout=timeout
+        ) as response:
+            answer: dict[str, Any] = await response.json()
+            return answer
+
+    @asynccontextmanager
+    async def _request(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Params | None,
+        timeout: aiohttp.ClientTimeout,
+        data: bytes | None = None,
+        content_type: str | None = None,
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        headers = {**await self.credentials.headers(), "Accept": "application/json"}
+        if data is not None and content_type is not None:
+            headers["Content-Type"] = content_type
+        query = {
+            key: str(value).lower() if isinstance(value, bool) else str(value) for key, value in (params or {}).items()
+        }
+        try:
+            async with self._pool().request(
+                method,
+                self.credentials.server + path,
+                params=query,
+                data=data,
+                headers=headers,
+                timeout=timeout,
+                proxy=self.credentials.proxy,
+                server_hostname=self.credentials.server_hostname,
+            ) as response:
+                if response.status >= 400:
+                    raise _error(response.status, await response.text())
+                yield response
+        except (aiohttp.ClientError, asyncio.TimeoutError, OSError) as error:
+            raise ClusterUnreachableError(
+                f"No answer from the cluster at {self.credentials.server} ({method} {path}): "
+                f"{error or type(error).__name__}"
+            ) from error
+
+    def _pool(self) -> aiohttp.ClientSession:
+        # Made at the first request, inside the event loop that will use it.
+        if self._session is None:
+            tls = self.credentials.ssl_context
+            connector = aiohttp.TCPConnector(limit=0, ssl=tls if tls is not None else False)
+            # One watch event may hold an object of etcd's whole request size (1.5 MiB).
+            self._session = aiohttp.ClientSession(connector=connector, trust_env=True, read_bufsize=2**21)
+        return self._session
+
+
+async def _chunks(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+    async for chunk in response.content.iter_any():
+        yield chunk
+
+
+def _error(status: int, text: str) -> ApiError:
+    try:
+        body = json.loads(text)
+    except ValueError:
+        body = None
+    if isinstance(body, dict) and body.get("kind") == "Status":
+        return api_error(status, body.get("reason") or "", body.get("message") or "", body.get("details"))
+    # A proxy's or load balancer's page, not Kubernetes' words.
+    return api_error(status, "", text[:256].strip())

@@ -1,0 +1,100 @@
+"""What it takes to be let into one cluster."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from kubernetes_asyncio.client import Configuration
+
+
+@dataclass(frozen=True, kw_only=True)
+class Credentials:
+    """An API server's address and the proof of who we are."""
+
+    server: str
+    """Base URL, for example ``https://10.0.0.1:6443``."""
+    ssl_context: ssl.SSLContext | None = field(repr=False)
+    """How TLS is spoken: whom we trust, and our client certificate. None for plain HTTP."""
+    headers: Callable[[], Awaitable[Mapping[str, str]]] = field(repr=False)
+    """Gives the headers that authenticate a request; asked for each request, since tokens are renewed."""
+    server_hostname: str | None = None
+    """Name to expect in the server's certificate, where it is not the one in the address."""
+    proxy: str | None = field(default=None, repr=False)
+    """URL of an HTTP proxy. None uses what the environment says."""
+
+    @classmethod
+    def from_token(cls, *, server: str, ca_file: Path | None, token: str) -> Credentials:
+        """Make credentials of a bearer token; ``ca_file`` None trusts the system's authorities."""
+
+        async def headers() -> Mapping[str, str]:
+            return {"Authorization": f"Bearer {token}"}
+
+        context = ssl.create_default_context(cafile=str(ca_file) if ca_file else None)
+        return cls(server=server.rstrip("/"), ssl_context=context, headers=headers)
+
+    @classmethod
+    def from_configuration(cls, configuration: Configuration) -> Credentials:
+        """Take over what kubernetes_asyncio has read from a kubeconfig or found in a pod."""
+
+        async def headers() -> Mapping[str, str]:
+            settings = await configuration.auth_settings()
+            return {setting["key"]: setting["value"] for setting in settings.values() if setting["in"] == "header"}
+
+        server = str(configuration.host).rstrip("/")
+        return cls(
+            server=server,
+            ssl_context=_ssl_context(configuration) if server.startswith("https:") else None,
+            headers=headers,
+            server_hostname=configuration.tls_server_name,
+            proxy=configuration.proxy,
+        )
+
+
+async def from_kubeconfig(path: Path | str | None = None, *, context: str | None = None) -> Credentials:
+    """Read a kubeconfig file, exec plugins and all.
+
+    :param path: the file; None reads what ``KUBECONFIG`` names, else ``~/.kube/config``.
+    :param context: name of the context; None takes the file's current one.
+    """
+    from kubernetes_asyncio import client, config
+
+    configuration = client.Configuration()
+    await config.load_kube_config(
+        config_file=str(path) if path else None, context=context, client_configuration=configuration
+    )
+    return Credentials.from_configuration(configuration)
+
+
+async def from_kubeconfig_dict(content: Mapping[str, Any], *, context: str | None = None) -> Credentials:
+    """As :func:`from_kubeconfig`, from a kubeconfig that has been read already."""
+    from kubernetes_asyncio import client, config
+
+    configuration = client.Configuration()
+    await config.load_kube_config_from_dict(dict(content), context=context, client_configuration=configuration)
+    return Credentials.from_configuration(configuration)
+
+
+def in_cluster() -> Credentials:
+    """Take the service account of the pod that we run in."""
+    from kubernetes_asyncio import client, config
+
+    configuration = client.Configuration()
+    config.load_incluster_config(client_configuration=configuration)
+    return Credentials.from_configuration(configuration)
+
+
+def _ssl_context(configuration: Configuration) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=configuration.ssl_ca_cert, cadata=configuration.ca_cert_data)
+    if configuration.cert_file:
+        context.load_cert_chain(configuration.cert_file, keyfile=configuration.key_file)
+    if configuration.disable_strict_ssl_verification:
+        context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    if not configuration.verify_ssl:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context

@@ -1,0 +1,133 @@
+"""What can go wrong, as one tree; each class exists because somebody catches it differently.
+
+    KubeflowTrainerError
+    ├── ConfigError                     a field of ours is wrong; found before anything was sent
+    ├── ClusterUnreachableError         no answer from the API server
+    ├── ApiError                        the API server answered with an error
+    │   ├── UnauthorizedError           401: the credentials are not accepted
+    │   ├── ForbiddenError              403: not permitted, or refused by an admission webhook
+    │   ├── NotFoundError               404
+    │   ├── ConflictError               409: exists already, or was changed in between
+    │   └── ExpiredError                410: the resourceVersion is too old
+    └── TrainJobError                   a TrainJob did not do what was asked
+        ├── TrainJobRejectedError       the cluster refused to create it; the admission's own words
+        ├── TrainJobNotStartedError     it never began to train (queue, image, scheduling, volume)
+        ├── TrainJobTimeoutError        it ran longer than it was allowed to
+        ├── TrainJobDeletedError        somebody deleted it while the task waited
+        └── TrainJobFailedError         it ended as failed
+            ├── UserCodeError           the training process ended with an error of its own
+            ├── OutOfMemoryError        a container was killed for its memory
+            ├── InitializerError        the data set or the model could not be fetched
+            └── InfrastructureError     eviction, preemption, a lost node: worth another try
+
+Retry policies may rely on this: InfrastructureError, TrainJobNotStartedError and ClusterUnreachableError are worth another
+try, UserCodeError and ConfigError are not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+class KubeflowTrainerError(Exception):
+    """Base of all errors that this package raises on purpose."""
+
+
+class ConfigError(KubeflowTrainerError, ValueError):
+    """A field is wrong. The message names the field, what was wrong, and what would be right."""
+
+
+class ClusterUnreachableError(KubeflowTrainerError, ConnectionError):
+    """The API server could not be reached, or did not answer in time."""
+
+
+class ApiError(KubeflowTrainerError):
+    """The API server answered with a Kubernetes Status object that is a failure.
+
+    :param status: HTTP status code.
+    :param reason: the Status' ``reason``, for example ``NotFound``; the empty string where there was none.
+    :param message: the Status' ``message``, as it is.
+    :param details: the Status' ``details``: name, kind, causes, retryAfterSeconds.
+    """
+
+    def __init__(self, status: int, reason: str, message: str, details: Mapping[str, Any] | None = None) -> None:
+        super().__init__(f"{status} {reason}: {message}" if reason else f"{status}: {message}")
+        self.status = status
+        self.reason = reason
+        self.message = message
+        self.details: dict[str, Any] = dict(details or {})
+
+
+class UnauthorizedError(ApiError):
+    """401."""
+
+
+class ForbiddenError(ApiError):
+    """403: missing permission, or an admission webhook's refusal."""
+
+
+class NotFoundError(ApiError):
+    """404."""
+
+
+class ConflictError(ApiError):
+    """409: ``reason`` tells AlreadyExists from Conflict."""
+
+
+class ExpiredError(ApiError):
+    """410: list again."""
+
+
+_BY_STATUS: dict[int, type[ApiError]] = {
+    401: UnauthorizedError,
+    403: ForbiddenError,
+    404: NotFoundError,
+    409: ConflictError,
+    410: ExpiredError,
+}
+
+
+def api_error(status: int, reason: str, message: str, details: Mapping[str, Any] | None = None) -> ApiError:
+    """Return the ApiError of the class that belongs to an HTTP status."""
+    return _BY_STATUS.get(status, ApiError)(status, reason, message, details)
+
+
+class TrainJobError(KubeflowTrainerError):
+    """A TrainJob did not do what was asked of it."""
+
+
+class TrainJobRejectedError(TrainJobError):
+    """The cluster refused to create the TrainJob."""
+
+
+class TrainJobNotStartedError(TrainJobError):
+    """The TrainJob never began to train."""
+
+
+class TrainJobTimeoutError(TrainJobError):
+    """The TrainJob did not end in the time that it was given."""
+
+
+class TrainJobDeletedError(TrainJobError):
+    """The TrainJob was deleted while the task waited for it."""
+
+
+class TrainJobFailedError(TrainJobError):
+    """The TrainJob ended as failed."""
+
+
+class UserCodeError(TrainJobFailedError):
+    """The training process ended with an error of its own."""
+
+
+class OutOfMemoryError(TrainJobFailedError):
+    """A container was killed because it used more memory than it was allowed to."""
+
+
+class InitializerError(TrainJobFailedError):
+    """The data set's or the model's initializer failed."""
+
+
+class InfrastructureError(TrainJobFailedError):
+    """The cluster took a pod away: eviction, preemption, a lost node."""
