@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from types import TracebackType
 from typing import Any, Self
 
@@ -72,8 +71,10 @@ class Client:
     async def stream(self, path: str, *, params: Params | None = None) -> AsyncIterator[AsyncIterator[bytes]]:
         """Open an answer of unknown length (a watch, a log) and give its chunks as they arrive."""
         timeout = aiohttp.ClientTimeout(total=None, connect=CONNECT_TIMEOUT_SECONDS)
-        async with self._request("GET", path, params=params, timeout=timeout) as response:
-            yield _chunks(response)
+        where = self._where("GET", path)
+        response = await self._send("GET", path, params=params, timeout=timeout)
+        async with response:
+            yield _chunks(response, where)
 
     async def _call(
         self,
@@ -86,14 +87,13 @@ class Client:
     ) -> dict[str, Any]:
         timeout = aiohttp.ClientTimeout(total=REQUEST_TIMEOUT_SECONDS, connect=CONNECT_TIMEOUT_SECONDS)
         data = None if body is None else json.dumps(body).encode()
-        async with self._request(
-            method, path, params=params, data=data, content_type=content_type, timeout=timeout
-        ) as response:
-            answer: dict[str, Any] = await response.json()
+        response = await self._send(method, path, params=params, data=data, content_type=content_type, timeout=timeout)
+        async with response:
+            with _unreachable(self._where(method, path)):
+                answer: dict[str, Any] = await response.json()
             return answer
 
-    @asynccontextmanager
-    async def _request(
+    async def _send(
         self,
         method: str,
         path: str,
@@ -102,32 +102,28 @@ class Client:
         timeout: aiohttp.ClientTimeout,
         data: bytes | None = None,
         content_type: str | None = None,
-    ) -> AsyncIterator[aiohttp.ClientResponse]:
+    ) -> aiohttp.ClientResponse:
         headers = {**await self.credentials.headers(), "Accept": "application/json"}
         if data is not None and content_type is not None:
             headers["Content-Type"] = content_type
-        query = {
-            key: str(value).lower() if isinstance(value, bool) else str(value) for key, value in (params or {}).items()
-        }
-        try:
-            async with self._pool().request(
+        with _unreachable(self._where(method, path)):
+            response = await self._pool().request(
                 method,
                 self.credentials.server + path,
-                params=query,
+                params=_query(params or {}),
                 data=data,
                 headers=headers,
                 timeout=timeout,
                 proxy=self.credentials.proxy,
                 server_hostname=self.credentials.server_hostname,
-            ) as response:
-                if response.status >= 400:
+            )
+            if response.status >= 400:
+                async with response:
                     raise _error(response.status, await response.text())
-                yield response
-        except (aiohttp.ClientError, asyncio.TimeoutError, OSError) as error:
-            raise ClusterUnreachableError(
-                f"No answer from the cluster at {self.credentials.server} ({method} {path}): "
-                f"{error or type(error).__name__}"
-            ) from error
+        return response
+
+    def _where(self, method: str, path: str) -> str:
+        return f"{self.credentials.server} ({method} {path})"
 
     def _pool(self) -> aiohttp.ClientSession:
         # Made at the first request, inside the event loop that will use it.
@@ -139,9 +135,25 @@ class Client:
         return self._session
 
 
-async def _chunks(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
-    async for chunk in response.content.iter_any():
-        yield chunk
+@contextmanager
+def _unreachable(where: str) -> Iterator[None]:
+    """Turn the network's errors into ours."""
+    try:
+        yield
+    except (TimeoutError, aiohttp.ClientError, OSError) as error:
+        raise ClusterUnreachableError(
+            f"No answer from the cluster at {where}: {error or type(error).__name__}"
+        ) from error
+
+
+def _query(params: Params) -> dict[str, str]:
+    return {key: str(value).lower() if isinstance(value, bool) else str(value) for key, value in params.items()}
+
+
+async def _chunks(response: aiohttp.ClientResponse, where: str) -> AsyncIterator[bytes]:
+    with _unreachable(where):
+        async for chunk in response.content.iter_any():
+            yield chunk
 
 
 def _error(status: int, text: str) -> ApiError:

@@ -67,13 +67,14 @@ async def watch(
     while True:
         try:
             if version is None:
-                async for event, version in _list(client, path, selectors):
-                    yield event
+                async for listed, version in _list(client, path, selectors):
+                    yield listed
                 outage.over()
-            async for event, version in _watch_once(client, path, selectors, version):
+            async for changed, seen in _watch_once(client, path, selectors, version):
+                version = seen
                 outage.over()
-                if event is not None:
-                    yield event
+                if changed is not None:
+                    yield changed
         except ExpiredError:
             version = None
         except (ApiError, ClusterUnreachableError) as error:
