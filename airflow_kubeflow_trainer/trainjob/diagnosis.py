@@ -1,0 +1,160 @@
+"""Why a TrainJob failed, in one sentence, and whose fault it was.
+
+Trainer's own words name a Job and nothing else ("first failed job: X-node-0"); exit codes, reasons and messages are on
+the pods, and Kubernetes deletes those soon after. So the pods are remembered while they are there (:class:`Evidence`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+
+from airflow_kubeflow_trainer import exceptions
+from airflow_kubeflow_trainer.trainjob.phase import PhaseReport
+from airflow_kubeflow_trainer.trainjob.pods import Container, Pod
+
+MAX_PODS = 64
+"""How many pods are remembered one by one; failed ones push out others."""
+
+
+class Cause(str, Enum):
+    """Whose fault a failure was; each has an exception of its own."""
+
+    USER_CODE = "UserCode"
+    OUT_OF_MEMORY = "OutOfMemory"
+    INITIALIZER = "Initializer"
+    INFRASTRUCTURE = "Infrastructure"
+    NOT_STARTED = "NotStarted"
+    TIMEOUT = "Timeout"
+    DELETED = "Deleted"
+    UNREACHABLE = "Unreachable"
+    UNKNOWN = "Unknown"
+
+    @property
+    def exception(self) -> type[exceptions.KubeflowTrainerError]:
+        """The class of exception that a task fails with."""
+        return _EXCEPTIONS[self]
+
+
+_EXCEPTIONS: Mapping[Cause, type[exceptions.KubeflowTrainerError]] = {
+    Cause.USER_CODE: exceptions.UserCodeError,
+    Cause.OUT_OF_MEMORY: exceptions.OutOfMemoryError,
+    Cause.INITIALIZER: exceptions.InitializerError,
+    Cause.INFRASTRUCTURE: exceptions.InfrastructureError,
+    Cause.NOT_STARTED: exceptions.TrainJobNotStartedError,
+    Cause.TIMEOUT: exceptions.TrainJobTimeoutError,
+    Cause.DELETED: exceptions.TrainJobDeletedError,
+    Cause.UNREACHABLE: exceptions.ClusterUnreachableError,
+    Cause.UNKNOWN: exceptions.TrainJobFailedError,
+}
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """A cause, and the sentence that explains it."""
+
+    cause: Cause
+    message: str
+
+
+@dataclass
+class Evidence:
+    """The pods of one TrainJob as they were last seen, kept after they are gone."""
+
+    trainer_job: str
+    pods: dict[str, Pod] = field(default_factory=dict)
+    trainer_succeeded: bool = False
+    """Whether any pod of the trainer's job was ever seen to succeed."""
+
+    def remember(self, pod: Pod) -> None:
+        """Take note of a pod; of a job with very many, those that tell of a failure are kept."""
+        if pod.job == self.trainer_job and pod.phase == "Succeeded":
+            self.trainer_succeeded = True
+        known = self.pods.get(pod.uid)
+        if known is not None and _failure(known) is not None and _failure(pod) is None:
+            return
+        if known is None and len(self.pods) >= MAX_PODS and not self._make_room():
+            return
+        self.pods[pod.uid] = pod
+
+    def _make_room(self) -> bool:
+        for uid, pod in self.pods.items():
+            if _failure(pod) is None and not pod.disrupted and pod.index != 0:
+                del self.pods[uid]
+                return True
+        return False
+
+    def troubles(self) -> list[str]:
+        """Say for each pod that does not run why it does not."""
+        return [f"{pod.name}: {pod.trouble}" for pod in self.pods.values() if pod.phase == "Pending" and pod.trouble]
+
+
+def diagnose_failure(report: PhaseReport, evidence: Evidence) -> Diagnosis:
+    """Explain a TrainJob that ended as failed."""
+    words = report.message or report.reason or "the TrainJob failed"
+    if report.reason == "DeadlineExceeded":
+        return Diagnosis(Cause.TIMEOUT, f"It ran longer than its activeDeadlineSeconds allow: {words}")
+    disrupted = next((pod for pod in evidence.pods.values() if pod.disrupted), None)
+    failed = _first_failed(evidence.pods.values())
+    if disrupted is not None and (failed is None or failed.uid == disrupted.uid):
+        return Diagnosis(Cause.INFRASTRUCTURE, f"The cluster took pod {disrupted.name} away: {disrupted.disrupted}")
+    if failed is None:
+        return Diagnosis(Cause.UNKNOWN, words)
+    return _explain_container(failed, evidence.trainer_job)
+
+
+def diagnose_success(evidence: Evidence) -> Diagnosis | None:
+    """Say what is wrong with a TrainJob that calls itself complete; None where nothing is.
+
+    Trainer 2.3 completes a TrainJob with numNodes 0, or whose JobSet was emptied, without running anything.
+    """
+    if evidence.trainer_succeeded:
+        return None
+    return Diagnosis(
+        Cause.UNKNOWN,
+        f"The TrainJob is Complete, but no pod of its replicated job {evidence.trainer_job!r} succeeded: "
+        "nothing was trained",
+    )
+
+
+def diagnose_not_started(waited: str, report: PhaseReport, evidence: Evidence, events: Iterable[str]) -> Diagnosis:
+    """Explain a TrainJob that did not begin to train in time.
+
+    :param waited: which clock ran out and how long it was, for example ``startup_timeout (3600 s)``.
+    :param events: the warnings that Kubernetes recorded, newest last.
+    """
+    reasons = list(dict.fromkeys([*evidence.troubles(), *events]))
+    found = "; ".join(reasons[-5:]) if reasons else "the cluster gave no reason"
+    return Diagnosis(Cause.NOT_STARTED, f"It was still {report} when {waited} ran out: {found}")
+
+
+def _first_failed(pods: Iterable[Pod]) -> Pod | None:
+    # An out-of-memory kill is what made its neighbours fail; else the lowest rank has the clearest log.
+    failed = [pod for pod in pods if _failure(pod) is not None]
+    return min(failed, key=lambda pod: (not _out_of_memory(pod), pod.index), default=None)
+
+
+def _failure(pod: Pod) -> Container | None:
+    return pod.main if pod.main is not None and pod.main.failure is not None else None
+
+
+def _out_of_memory(pod: Pod) -> bool:
+    return pod.main is not None and pod.main.failure is not None and pod.main.failure.out_of_memory
+
+
+def _explain_container(pod: Pod, trainer_job: str) -> Diagnosis:
+    assert pod.main is not None and pod.main.failure is not None
+    failure, restarts = pod.main.failure, pod.main.restart_count
+    where = f"container {pod.main.name} of pod {pod.name}" + (f" on node {pod.node}" if pod.node else "")
+    again = f", after {restarts} restart{'s' if restarts > 1 else ''}" if restarts else ""
+    said = f": {failure.message}" if failure.message else ""
+    if failure.out_of_memory:
+        return Diagnosis(
+            Cause.OUT_OF_MEMORY,
+            f"The {where} used more memory than its limit and was killed ({failure}{again}). "
+            "Raise memory in resources_per_node, or lower batch_size or max_seq_len",
+        )
+    if pod.job != trainer_job:
+        return Diagnosis(Cause.INITIALIZER, f"The {pod.job} failed: {where} ended with {failure}{again}{said}")
+    return Diagnosis(Cause.USER_CODE, f"The training failed: {where} ended with {failure}{again}{said}")

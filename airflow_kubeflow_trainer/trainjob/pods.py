@@ -1,0 +1,149 @@
+"""What a TrainJob's pods tell: which one they are, what their containers do, and why they do not start."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+JOBSET_NAME_LABEL = "jobset.sigs.k8s.io/jobset-name"
+REPLICATED_JOB_LABEL = "jobset.sigs.k8s.io/replicatedjob-name"
+COMPLETION_INDEX_LABEL = "batch.kubernetes.io/job-completion-index"
+
+
+@dataclass(frozen=True)
+class Termination:
+    """How one run of a container ended."""
+
+    exit_code: int
+    reason: str
+    message: str
+    """What the container wrote to its termination message; empty where nothing."""
+
+    @property
+    def out_of_memory(self) -> bool:
+        return self.reason == "OOMKilled"
+
+    def __str__(self) -> str:
+        words = f"exit code {self.exit_code}"
+        if self.exit_code > 128 and not self.out_of_memory:
+            words += f", signal {self.exit_code - 128}"
+        return f"{self.reason}, {words}" if self.reason not in ("", "Error", "Completed") else words
+
+
+@dataclass(frozen=True)
+class Container:
+    """One container of a pod, as its status tells."""
+
+    name: str
+    restart_count: int
+    running: bool
+    waiting: str
+    """Reason and message of the waiting state; empty where it does not wait."""
+    terminated: Termination | None
+    last_terminated: Termination | None
+    """How the run before the present one ended."""
+
+    @property
+    def started(self) -> bool:
+        """Whether the present run has, or has had, a log."""
+        return self.running or self.terminated is not None
+
+    @property
+    def failure(self) -> Termination | None:
+        """The present run's failure, else that of the run before."""
+        for termination in (self.terminated, self.last_terminated):
+            if termination is not None and termination.exit_code != 0:
+                return termination
+        return None
+
+
+@dataclass(frozen=True)
+class Pod:
+    """One pod of a TrainJob."""
+
+    name: str
+    uid: str
+    job: str
+    """Name of the replicated job that it belongs to."""
+    index: int
+    """Its place among the replicated job's pods; 0 is rank 0."""
+    phase: str
+    node: str
+    main: Container | None
+    """The container that does the pod's work; None before the pod has a status."""
+    trouble: str
+    """Why it does not run, in the cluster's words; empty where there is nothing to tell."""
+    disrupted: str
+    """Why the cluster took it away (eviction, preemption, lost node); empty where it did not."""
+
+    @classmethod
+    def from_object(cls, pod: Mapping[str, Any]) -> Pod:
+        metadata, status = pod["metadata"], pod.get("status") or {}
+        labels = metadata.get("labels") or {}
+        containers = [_container(entry) for entry in status.get("containerStatuses") or []]
+        conditions = {condition["type"]: condition for condition in status.get("conditions") or []}
+        return cls(
+            name=metadata["name"],
+            uid=metadata["uid"],
+            job=labels.get(REPLICATED_JOB_LABEL, ""),
+            index=int(labels.get(COMPLETION_INDEX_LABEL) or 0),
+            phase=status.get("phase", "Pending"),
+            node=(pod.get("spec") or {}).get("nodeName") or "",
+            main=_main(containers, labels),
+            trouble=_trouble(status, conditions, containers),
+            disrupted=_disruption(status, conditions),
+        )
+
+
+def _main(containers: list[Container], labels: Mapping[str, str]) -> Container | None:
+    # Trainer calls the main container as its replicated job; sidecars are called otherwise.
+    by_name = {container.name: container for container in containers}
+    named = by_name.get(labels.get(REPLICATED_JOB_LABEL, "")) or by_name.get("node")
+    return named or next(iter(containers), None)
+
+
+def _container(status: Mapping[str, Any]) -> Container:
+    state, last = status.get("state") or {}, status.get("lastState") or {}
+    waiting = state.get("waiting") or {}
+    return Container(
+        name=status["name"],
+        restart_count=status.get("restartCount", 0),
+        running="running" in state,
+        waiting=_words(waiting.get("reason"), waiting.get("message")),
+        terminated=_termination(state.get("terminated")),
+        last_terminated=_termination(last.get("terminated")),
+    )
+
+
+def _termination(state: Mapping[str, Any] | None) -> Termination | None:
+    if state is None:
+        return None
+    return Termination(int(state.get("exitCode", 0)), state.get("reason") or "", (state.get("message") or "").strip())
+
+
+def _trouble(
+    status: Mapping[str, Any], conditions: Mapping[str, Mapping[str, Any]], containers: list[Container]
+) -> str:
+    scheduled = conditions.get("PodScheduled", {})
+    if scheduled.get("status") == "False":
+        return _words(scheduled.get("reason"), scheduled.get("message"))
+    init = [_container(entry) for entry in status.get("initContainerStatuses") or []]
+    for container in (*init, *containers):
+        # These two are how every pod begins.
+        if container.waiting and container.waiting not in ("ContainerCreating", "PodInitializing"):
+            return container.waiting
+    return ""
+
+
+def _disruption(status: Mapping[str, Any], conditions: Mapping[str, Mapping[str, Any]]) -> str:
+    target = conditions.get("DisruptionTarget", {})
+    if target.get("status") == "True":
+        return _words(target.get("reason"), target.get("message"))
+    if status.get("reason") in ("Evicted", "NodeLost", "Preempting", "NodeShutdown", "Terminated", "Shutdown"):
+        return _words(status.get("reason"), status.get("message"))
+    return ""
+
+
+def _words(reason: str | None, message: str | None) -> str:
+    return ": ".join(word for word in (reason, message) if word)
