@@ -43,7 +43,7 @@ class TrainJobApi:
     async def get(self, name: str) -> dict[str, Any]:
         return await self.client.get(TRAINJOBS.path(namespace=self.namespace, name=name))
 
-    async def list(self, *, label_selector: str | None = None) -> list[dict[str, Any]]:
+    async def find(self, *, label_selector: str | None = None) -> list[dict[str, Any]]:
         return await self._list(TRAINJOBS, label_selector=label_selector)
 
     async def delete(self, name: str, *, uid: str | None = None) -> None:

@@ -9,7 +9,7 @@ import random
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
 from typing import Any
 
 from airflow_kubeflow_trainer.cluster.client import Client
@@ -28,7 +28,7 @@ FIRST_DELAY_SECONDS, LAST_DELAY_SECONDS = 0.2, 15.0
 log = logging.getLogger(__name__)
 
 
-class WatchType(str, Enum):
+class WatchType(StrEnum):
     """What a watch event says."""
 
     ADDED = "ADDED"
@@ -67,7 +67,8 @@ async def watch(
     while True:
         try:
             if version is None:
-                async for listed, version in _list(client, path, selectors):
+                async for listed, at in _list(client, path, selectors):
+                    version = at
                     yield listed
                 outage.over()
             async for changed, seen in _watch_once(client, path, selectors, version):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from enum import Enum
+from enum import StrEnum
 
 from airflow_kubeflow_trainer import exceptions
 from airflow_kubeflow_trainer.trainjob.phase import PhaseReport
@@ -18,7 +18,7 @@ MAX_PODS = 64
 """How many pods are remembered one by one; failed ones push out others."""
 
 
-class Cause(str, Enum):
+class Cause(StrEnum):
     """Whose fault a failure was; each has an exception of its own."""
 
     USER_CODE = "UserCode"
