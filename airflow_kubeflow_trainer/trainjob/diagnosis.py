@@ -66,11 +66,15 @@ class Evidence:
     pods: dict[str, Pod] = field(default_factory=dict)
     trainer_succeeded: bool = False
     """Whether any pod of the trainer's job was ever seen to succeed."""
+    trained_since: float | None = None
+    """When the first container of the trainer's job began to run, in seconds since the epoch by the server's clock."""
 
     def remember(self, pod: Pod) -> None:
         """Take note of a pod; of a job with very many, those that tell of a failure are kept."""
-        if pod.job == self.trainer_job and pod.phase == "Succeeded":
-            self.trainer_succeeded = True
+        if pod.job == self.trainer_job:
+            self.trainer_succeeded |= pod.phase == "Succeeded"
+            if pod.main is not None and pod.main.started_at is not None:
+                self.trained_since = min(self.trained_since or pod.main.started_at, pod.main.started_at)
         known = self.pods.get(pod.uid)
         if known is not None and _failure(known) is not None and _failure(pod) is None:
             return
@@ -84,6 +88,14 @@ class Evidence:
                 del self.pods[uid]
                 return True
         return False
+
+    def never_started(self) -> list[Pod]:
+        """List the pods of which no container has run yet."""
+        return [
+            pod
+            for pod in self.pods.values()
+            if pod.phase == "Pending" and (pod.main is None or pod.main.started_at is None)
+        ]
 
     def troubles(self) -> list[str]:
         """Say for each pod that does not run why it does not."""

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 JOBSET_NAME_LABEL = "jobset.sigs.k8s.io/jobset-name"
 REPLICATED_JOB_LABEL = "jobset.sigs.k8s.io/replicatedjob-name"
 COMPLETION_INDEX_LABEL = "batch.kubernetes.io/job-completion-index"
+
+
+def seconds(timestamp: str | None) -> float | None:
+    """Turn a Kubernetes timestamp into seconds since the epoch."""
+    return datetime.fromisoformat(timestamp).timestamp() if timestamp else None
 
 
 @dataclass(frozen=True)
@@ -43,6 +49,8 @@ class Container:
     terminated: Termination | None
     last_terminated: Termination | None
     """How the run before the present one ended."""
+    started_at: float | None
+    """When the earliest run that the status still knows of began, in seconds since the epoch by the server's clock."""
 
     @property
     def started(self) -> bool:
@@ -70,6 +78,8 @@ class Pod:
     """Its place among the replicated job's pods; 0 is rank 0."""
     phase: str
     node: str
+    created_at: float
+    """Seconds since the epoch, by the server's clock."""
     main: Container | None
     """The container that does the pod's work; None before the pod has a status."""
     trouble: str
@@ -90,6 +100,7 @@ class Pod:
             index=int(labels.get(COMPLETION_INDEX_LABEL) or 0),
             phase=status.get("phase", "Pending"),
             node=(pod.get("spec") or {}).get("nodeName") or "",
+            created_at=seconds(metadata.get("creationTimestamp")) or 0.0,
             main=_main(containers, labels),
             trouble=_trouble(status, conditions, containers),
             disrupted=_disruption(status, conditions),
@@ -113,7 +124,12 @@ def _container(status: Mapping[str, Any]) -> Container:
         waiting=_words(waiting.get("reason"), waiting.get("message")),
         terminated=_termination(state.get("terminated")),
         last_terminated=_termination(last.get("terminated")),
+        started_at=next((moment for moment in map(_started_at, (last, state)) if moment is not None), None),
     )
+
+
+def _started_at(state: Mapping[str, Any]) -> float | None:
+    return seconds((state.get("running") or state.get("terminated") or {}).get("startedAt"))
 
 
 def _termination(state: Mapping[str, Any] | None) -> Termination | None:

@@ -1,0 +1,162 @@
+"""Following the log of one rank of a TrainJob, through restarts, new pods and dropped connections."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from airflow_kubeflow_trainer.cluster.trainjobs import TrainJobApi
+from airflow_kubeflow_trainer.cluster.watch import lines
+from airflow_kubeflow_trainer.exceptions import ApiError, ClusterUnreachableError
+from airflow_kubeflow_trainer.trainjob.pods import Pod
+
+MAX_LINE = 4_000
+"""Characters of one line that are kept; Airflow's log view is no place for more."""
+TAIL_LINES = 30
+RECONNECT_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class LogLine:
+    """One line that a container wrote."""
+
+    pod: str
+    timestamp: datetime
+    """When the container wrote it, by the clock of the pod's node."""
+    text: str
+
+
+@dataclass(frozen=True)
+class _Run:
+    """One run of a container; a restart in place is another."""
+
+    pod: Pod
+    restart: int
+    previous: bool
+    """Whether it is over and only the ``previous`` log has it."""
+
+
+class LogFollower:
+    """Gives every line that one rank writes to ``emit``, each once and in order.
+
+    Feed it with :meth:`observe` whenever a pod of the job has changed; :meth:`run` does the reading.
+    """
+
+    def __init__(self, api: TrainJobApi, *, job: str, emit: Callable[[LogLine], None], note: Callable[[str], None]):
+        self.tail: deque[str] = deque(maxlen=TAIL_LINES)
+        self._api = api
+        self._job = job
+        self._emit = emit
+        self._note = note
+        self._runs: asyncio.Queue[_Run | None] = asyncio.Queue()
+        self._known: set[tuple[str, int]] = set()
+        self._latest: dict[str, Pod] = {}
+
+    def observe(self, pod: Pod) -> None:
+        """Take note of a pod's state; pods of other ranks are passed over."""
+        if pod.job != self._job or pod.index != 0 or pod.main is None:
+            return
+        self._latest[pod.uid] = pod
+        restart = pod.main.restart_count
+        if restart > 0 and pod.main.last_terminated is not None:
+            self._add(_Run(pod, restart - 1, previous=True))
+        if pod.main.started:
+            self._add(_Run(pod, restart, previous=False))
+
+    def finish(self) -> None:
+        """Say that no more pods will come: :meth:`run` returns when it has read what there is."""
+        self._runs.put_nowait(None)
+
+    async def run(self) -> None:
+        """Read until :meth:`finish`."""
+        first = True
+        while (run := await self._runs.get()) is not None:
+            if run.restart:
+                self._note(f"Pod {run.pod.name} was restarted in place (restart {run.restart})")
+            elif not first:
+                self._note(f"Pod {run.pod.name} took over")
+            first = False
+            try:
+                await self._read(run)
+            except ApiError as error:
+                self._note(f"The log of pod {run.pod.name} cannot be read: {error.message or error}")
+
+    def _add(self, run: _Run) -> None:
+        key = (run.pod.uid, run.restart)
+        if key not in self._known:
+            self._known.add(key)
+            self._runs.put_nowait(run)
+
+    async def _read(self, run: _Run) -> None:
+        reader = _Reader(run.pod.name)
+        while True:
+            try:
+                await self._stream(run, reader)
+            except ClusterUnreachableError:
+                await asyncio.sleep(RECONNECT_SECONDS)
+                continue
+            # A stream that ends while the container runs was cut off: a kubelet's restart, a log's rotation.
+            await asyncio.sleep(0 if run.previous or self._is_over(run) else RECONNECT_SECONDS)
+            if run.previous or self._is_over(run):
+                return
+
+    async def _stream(self, run: _Run, reader: _Reader) -> None:
+        assert run.pod.main is not None
+        reader.reconnected()
+        async with self._api.stream_log(
+            run.pod.name,
+            container=run.pod.main.name,
+            follow=not run.previous,
+            previous=run.previous,
+            timestamps=True,
+            since_time=reader.since,
+        ) as chunks:
+            async for raw in lines(chunks):
+                line = reader.read(raw)
+                if line is not None:
+                    self.tail.append(line.text)
+                    self._emit(line)
+
+    def _is_over(self, run: _Run) -> bool:
+        main = self._latest[run.pod.uid].main
+        return main is None or main.restart_count != run.restart or not main.running
+
+
+class _Reader:
+    """Turns raw lines with timestamps into LogLines, and skips those that a reconnect repeats."""
+
+    def __init__(self, pod: str) -> None:
+        self.since: str | None = None
+        """Timestamp of the last line, as the server wrote it."""
+        self._pod = pod
+        self._lines_at_since = 0
+        self._to_skip = 0
+
+    def reconnected(self) -> None:
+        """Expect the lines of the last timestamp once more: the server's ``sinceTime`` includes them."""
+        self._to_skip = self._lines_at_since
+
+    def read(self, raw: bytes) -> LogLine | None:
+        timestamp, _, rest = raw.decode(errors="replace").partition(" ")
+        if self.since is not None and timestamp < self.since:
+            return None
+        if timestamp == self.since:
+            if self._to_skip:
+                self._to_skip -= 1
+                return None
+            self._lines_at_since += 1
+        else:
+            self.since, self._lines_at_since = timestamp, 1
+        text = fold(rest)
+        return LogLine(self._pod, datetime.fromisoformat(timestamp), text) if text else None
+
+
+def fold(text: str) -> str:
+    """Reduce a progress bar, which overwrites itself by carriage returns, to what stands there at last."""
+    shown = next((part for part in reversed(text.split("\r")) if part.strip()), "").rstrip()
+    if len(shown) > MAX_LINE:
+        return f"{shown[:MAX_LINE]} ... [{len(shown) - MAX_LINE} more characters]"
+    return shown

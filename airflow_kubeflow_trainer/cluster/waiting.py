@@ -1,0 +1,284 @@
+"""Waiting for one TrainJob: the one place that does it, for triggers, for workers and for the hook.
+
+Two watches (the TrainJob, its pods) and the log of rank 0 feed one loop, which tells what it sees to a
+:class:`Reporter` and ends with an :class:`Outcome`. All clocks start at timestamps of the server, so that they go on
+where another process takes the waiting over.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Callable
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol
+
+from airflow_kubeflow_trainer.cluster.logs import LogFollower, LogLine, fold
+from airflow_kubeflow_trainer.cluster.trainjobs import TrainJobApi
+from airflow_kubeflow_trainer.cluster.watch import WatchEvent, WatchType, lines
+from airflow_kubeflow_trainer.exceptions import ApiError, ClusterUnreachableError, ForbiddenError
+from airflow_kubeflow_trainer.trainjob.clocks import Clocks, Expiry
+from airflow_kubeflow_trainer.trainjob.diagnosis import (
+    Cause,
+    Diagnosis,
+    Evidence,
+    diagnose_failure,
+    diagnose_not_started,
+    diagnose_success,
+)
+from airflow_kubeflow_trainer.trainjob.phase import Phase, PhaseReport, phase_of
+from airflow_kubeflow_trainer.trainjob.pods import Pod
+
+DRAIN_SECONDS = 15.0
+"""How long the end of the log is waited for once the TrainJob has ended."""
+TAIL_LINES = 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class WaitSpec:
+    """Which TrainJob to wait for, and how; only names and numbers, so that it can travel."""
+
+    name: str
+    uid: str | None = None
+    """Wait for this very object; None takes whichever has the name."""
+    trainer_job: str = "node"
+    """Name of the runtime's replicated job that trains; its rank 0 has the log."""
+    get_logs: bool = True
+    admission_timeout: float | None = None
+    """Seconds that the TrainJob may stay suspended (in a Kueue queue). None: as long as it takes."""
+    startup_timeout: float | None = None
+    """Seconds from creation (or admission) until every pod's container has begun to run. None: as long as it takes."""
+    run_timeout: float | None = None
+    """Seconds that the training itself may take. None: as long as it takes."""
+    deadline: float | None = None
+    """Moment, in seconds since the epoch, at which the waiting ends whatever the TrainJob does."""
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """How the waiting ended."""
+
+    diagnosis: Diagnosis | None
+    """None where the TrainJob succeeded."""
+    log_tail: tuple[str, ...] = ()
+    """The last lines of the log that explains the end: rank 0's, or that of the pod that failed."""
+
+
+class Reporter(Protocol):
+    """Who is told what happens while the waiting goes on."""
+
+    def phase(self, report: PhaseReport) -> None:
+        """The TrainJob has entered another phase."""
+
+    def line(self, line: LogLine) -> None:
+        """The training wrote a line."""
+
+    def note(self, text: str) -> None:
+        """Something worth a line in the log."""
+
+    def warning(self, text: str) -> None:
+        """Something that may need a person."""
+
+
+async def wait(
+    api: TrainJobApi, spec: WaitSpec, reporter: Reporter, *, now: Callable[[], float] = time.time
+) -> Outcome:
+    """Wait until the TrainJob ends, or one of its clocks runs out. Never touches the TrainJob.
+
+    :raises ApiError: the API server refuses to tell (401, 403).
+    :raises ClusterUnreachableError: no answer for ten minutes.
+    """
+    waiting = _Waiting(api, spec, reporter, now)
+    try:
+        diagnosis = await waiting.until_over()
+        await waiting.drain()
+        if waiting.report is not None:
+            waiting.tell(waiting.report)
+        return Outcome(diagnosis=diagnosis, log_tail=waiting.log_tail())
+    finally:
+        await waiting.close()
+
+
+class _Waiting:
+    """The state of one wait."""
+
+    def __init__(self, api: TrainJobApi, spec: WaitSpec, reporter: Reporter, now: Callable[[], float]) -> None:
+        self.report: PhaseReport | None = None
+        self._api = api
+        self._spec = spec
+        self._reporter = reporter
+        self._now = now
+        self._evidence = Evidence(spec.trainer_job)
+        self._clocks = Clocks(spec)
+        self._told_phase: Phase | None = None
+        self._told_troubles: set[str] = set()
+        self._trainjob: dict[str, Any] | None = None
+        self._tails: dict[str, tuple[str, ...]] = {}
+        self._tails_asked: set[tuple[str, int]] = set()
+        self._inbox: asyncio.Queue[Callable[[], Diagnosis | None]] = asyncio.Queue()
+        self._follower = LogFollower(api, job=spec.trainer_job, emit=reporter.line, note=reporter.note)
+        self._reading = asyncio.create_task(self._follower.run()) if spec.get_logs else None
+        self._tasks = [
+            asyncio.create_task(self._feed(api.watch(spec.name), self._see_trainjob)),
+            asyncio.create_task(self._feed(api.watch_pods(spec.name), self._see_pod, optional="list and watch pods")),
+        ]
+
+    async def until_over(self) -> Diagnosis | None:
+        """Take in one thing after another until the TrainJob has ended or a clock has run out."""
+        while not (self.report and self.report.phase.final):
+            expiry = self._clocks.next_expiry(self._trainjob, self.report, self._evidence)
+            try:
+                async with asyncio.timeout(None if expiry is None else max(0.0, expiry.at - self._now())):
+                    see = await self._inbox.get()
+            except TimeoutError:
+                assert expiry is not None
+                return await self._diagnose_expiry(expiry)
+            gone = see()
+            if gone is not None:
+                return gone
+            self._tell_changes()
+        return await self._diagnose_end(self.report)
+
+    async def drain(self) -> None:
+        """Let the log come to its end."""
+        if self._reading is not None and self.report is not None and self.report.phase.final:
+            self._follower.finish()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(DRAIN_SECONDS):
+                    await asyncio.shield(self._reading)
+
+    async def close(self) -> None:
+        tasks = [*self._tasks, *([self._reading] if self._reading else [])]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def tell(self, report: PhaseReport) -> None:
+        """Report a phase, once."""
+        if report.phase is not self._told_phase:
+            self._told_phase = report.phase
+            self._reporter.phase(report)
+
+    def log_tail(self) -> tuple[str, ...]:
+        """Give the last lines of a pod that failed, else of rank 0."""
+        failed = next(iter(self._tails.values()), ())
+        return tuple(self._follower.tail)[-TAIL_LINES:] or failed
+
+    async def _feed(
+        self,
+        events: AsyncIterator[WatchEvent],
+        see: Callable[[WatchEvent], Diagnosis | None],
+        *,
+        optional: str | None = None,
+    ) -> None:
+        try:
+            async for event in events:
+                self._inbox.put_nowait(lambda event=event: see(event))  # type: ignore[misc]
+        except ForbiddenError as error:
+            if optional is None:
+                self._inbox.put_nowait(_raiser(error))
+            else:
+                self._reporter.warning(f"Not permitted to {optional}, so less can be told: {error.message}")
+                # Without pods nobody can say whether one succeeded: then the TrainJob's own word counts.
+                self._evidence.trainer_succeeded = True
+        except (ApiError, ClusterUnreachableError) as error:
+            self._inbox.put_nowait(_raiser(error))
+
+    def _see_trainjob(self, event: WatchEvent) -> Diagnosis | None:
+        if event.type is WatchType.SYNCED:
+            return None if self._trainjob is not None else self._gone("does not exist (any more)")
+        uid = event.object["metadata"]["uid"]
+        if self._spec.uid is not None and uid != self._spec.uid:
+            return self._gone("was deleted, and another one has its name now")
+        if event.type is WatchType.DELETED:
+            return self._gone("was deleted while the task waited for it")
+        self._trainjob = event.object
+        self.report = phase_of(event.object, trainer_job=self._spec.trainer_job)
+        return None
+
+    def _gone(self, what: str) -> Diagnosis:
+        return Diagnosis(Cause.DELETED, f"TrainJob {self._api.namespace}/{self._spec.name} {what}")
+
+    def _see_pod(self, event: WatchEvent) -> None:
+        if event.type is WatchType.SYNCED:
+            return
+        pod = Pod.from_object(event.object)
+        self._evidence.remember(pod)
+        self._follower.observe(pod)
+        self._keep_tail(pod)
+
+    def _tell_changes(self) -> None:
+        if self.report is None:
+            return
+        if not self.report.phase.final:
+            # The last phase is told when the log is complete.
+            self.tell(self.report)
+        for trouble in self._evidence.troubles():
+            if trouble not in self._told_troubles:
+                self._told_troubles.add(trouble)
+                self._reporter.warning(f"Not running yet: {trouble}")
+
+    def _keep_tail(self, pod: Pod) -> None:
+        """Read the last lines of a pod that failed at once: Kubernetes deletes it soon."""
+        followed = self._reading is not None and pod.job == self._spec.trainer_job and pod.index == 0
+        if followed or pod.main is None or pod.main.failure is None:
+            return
+        previous = pod.main.terminated is None
+        key = (pod.uid, pod.main.restart_count - previous)
+        if key not in self._tails_asked:
+            self._tails_asked.add(key)
+            self._tasks.append(asyncio.create_task(self._read_tail(pod.name, pod.main.name, previous)))
+
+    async def _read_tail(self, pod: str, container: str, previous: bool) -> None:
+        # Words about the failure are worth a try, and never an error of their own.
+        with contextlib.suppress(ApiError, ClusterUnreachableError):
+            async with self._api.stream_log(
+                pod, container=container, previous=previous, tail_lines=TAIL_LINES
+            ) as chunks:
+                text = [fold(raw.decode(errors="replace")) async for raw in lines(chunks)]
+                self._tails[pod] = tuple(line for line in text if line)
+
+    async def _diagnose_end(self, report: PhaseReport) -> Diagnosis | None:
+        if report.phase is Phase.SUCCEEDED and not self._evidence.trainer_succeeded:
+            # The two watches are not in step: ask before saying that nothing succeeded.
+            with contextlib.suppress(ForbiddenError):
+                for pod in await self._api.pods(self._spec.name):
+                    self._see_pod(WatchEvent(WatchType.MODIFIED, pod))
+        if report.phase is Phase.SUCCEEDED:
+            return diagnose_success(self._evidence)
+        await self._settle()
+        return diagnose_failure(report, self._evidence)
+
+    async def _settle(self) -> None:
+        """Take in what the pods' watch still holds, and the tails that are being read."""
+        while not self._inbox.empty():
+            self._inbox.get_nowait()()
+        await asyncio.wait(self._tasks[2:], timeout=DRAIN_SECONDS) if self._tasks[2:] else None
+
+    async def _diagnose_expiry(self, expiry: Expiry) -> Diagnosis:
+        report = self.report or PhaseReport(Phase.STARTING)
+        if self._evidence.trained_since is not None:
+            return Diagnosis(Cause.TIMEOUT, f"It was still {report} when {expiry.clock} ran out")
+        return diagnose_not_started(expiry.clock, report, self._evidence, await self._warnings())
+
+    async def _warnings(self) -> list[str]:
+        uids = [pod.uid for pod in self._evidence.pods.values()]
+        if self._trainjob is not None:
+            uids.append(self._trainjob["metadata"]["uid"])
+        found: list[str] = []
+        with contextlib.suppress(ApiError, ClusterUnreachableError):
+            for uid in uids:
+                events = await self._api.events(uid)
+                found += [f"{event['reason']}: {event['message']}" for event in events if event["type"] == "Warning"]
+        return found
+
+
+def _raiser(error: Exception) -> Callable[[], None]:
+    def fail() -> None:
+        raise error
+
+    return fail
