@@ -1,0 +1,239 @@
+"""KubeflowTrainerHook: TrainJobs over an Airflow connection."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+
+from airflow.sdk.bases.hook import BaseHook
+
+from airflow_kubeflow_trainer.cluster import waiting
+from airflow_kubeflow_trainer.cluster.client import Client
+from airflow_kubeflow_trainer.cluster.logs import LogLine
+from airflow_kubeflow_trainer.cluster.trainjobs import TrainJobApi
+from airflow_kubeflow_trainer.cluster.waiting import Outcome, WaitSpec
+from airflow_kubeflow_trainer.cluster.watch import lines
+from airflow_kubeflow_trainer.exceptions import NotFoundError
+from airflow_kubeflow_trainer.hooks.connection import DEFAULT_CONN_ID, ClusterSettings
+from airflow_kubeflow_trainer.trainjob.diagnosis import Diagnosis, Evidence, diagnose_failure, diagnose_success
+from airflow_kubeflow_trainer.trainjob.phase import Phase, PhaseReport, phase_of
+from airflow_kubeflow_trainer.trainjob.pods import Pod
+
+T = TypeVar("T")
+
+
+class KubeflowTrainerHook(BaseHook):
+    """TrainJobs of one namespace, over an Airflow connection of type ``kubernetes``.
+
+    The methods block and may be called wherever a task runs; in a coroutine (a trigger) use :meth:`connect`.
+
+    :param kubernetes_conn_id: id of the connection. ``kubernetes_default`` need not exist: then the pod's service
+        account is used, else the default kubeconfig.
+    :param namespace: where the TrainJobs live. Default: the connection's namespace, the namespace of the pod that
+        Airflow runs in (with ``in_cluster``), else ``default``.
+    :param in_cluster: use the service account of the pod that Airflow runs in. Default: what the connection says.
+    :param config_file: path of a kubeconfig on this machine. Default: what the connection says.
+    :param cluster_context: context of the kubeconfig. Default: what the connection says, else the file's current one.
+    """
+
+    conn_name_attr = "kubernetes_conn_id"
+    default_conn_name = DEFAULT_CONN_ID
+    hook_name = "Kubeflow Trainer"
+
+    def __init__(
+        self,
+        kubernetes_conn_id: str = DEFAULT_CONN_ID,
+        *,
+        namespace: str | None = None,
+        in_cluster: bool | None = None,
+        config_file: str | None = None,
+        cluster_context: str | None = None,
+    ) -> None:
+        super().__init__()
+        self.kubernetes_conn_id = kubernetes_conn_id
+        self._namespace = namespace
+        self._arguments = {
+            "in_cluster": in_cluster,
+            "config_file": config_file,
+            "cluster_context": cluster_context,
+        }
+        self._settings: ClusterSettings | None = None
+
+    @property
+    def namespace(self) -> str:
+        """The namespace that this hook works in."""
+        return self._namespace or self.settings.default_namespace()
+
+    @property
+    def settings(self) -> ClusterSettings:
+        """How the cluster is reached; reads the connection at first use."""
+        if self._settings is None:
+            self._settings = ClusterSettings.from_extras(self._extras(), **self._arguments)  # type: ignore[arg-type]
+        return self._settings
+
+    @asynccontextmanager
+    async def connect(self) -> AsyncIterator[TrainJobApi]:
+        """Open the cluster for a coroutine; all calls inside share one pool of connections."""
+        if self._settings is None:
+            extras = await self._extras_in_coroutine()
+            self._settings = ClusterSettings.from_extras(extras, **self._arguments)  # type: ignore[arg-type]
+        async with Client(await self.settings.credentials()) as client:
+            yield TrainJobApi(client, namespace=self.namespace)
+
+    def list_runtimes(self) -> list[dict[str, Any]]:
+        """List the training runtimes: the cluster's, then the namespace's own."""
+        return self._call(lambda api: api.list_runtimes())
+
+    def get_runtime(self, name: str, *, kind: str = "ClusterTrainingRuntime") -> dict[str, Any]:
+        """Read one training runtime."""
+        return self._call(lambda api: api.get_runtime(name, kind=kind))
+
+    def submit(self, manifest: Mapping[str, Any], *, dry_run: bool = False) -> dict[str, Any]:
+        """Create a TrainJob and return it as the cluster has it; ``dry_run`` only asks whether it would be admitted."""
+        return self._call(lambda api: api.create(manifest, dry_run=dry_run))
+
+    def get(self, name: str) -> dict[str, Any]:
+        """Read one TrainJob."""
+        return self._call(lambda api: api.get(name))
+
+    def wait(self, name: str, *, trainer_job: str = "node", timeout: float | None = None) -> dict[str, Any]:
+        """Wait until a TrainJob has succeeded, and return it. Its log goes to this hook's logger.
+
+        :param trainer_job: the runtime's replicated job that trains.
+        :param timeout: seconds that it may take from its creation on. Default: as long as it takes.
+        :raises TrainJobError: it failed, was deleted, or the time ran out; the class tells the cause.
+        """
+        spec = WaitSpec(name=name, trainer_job=trainer_job, run_timeout=timeout, startup_timeout=timeout)
+        outcome: Outcome = self._call(lambda api: waiting.wait(api, spec, LoggingReporter(self.log)))
+        if outcome.diagnosis is not None:
+            raise outcome.diagnosis.cause.exception(outcome.diagnosis.message)
+        return self.get(name)
+
+    def logs(self, name: str, *, trainer_job: str = "node", index: int = 0) -> Iterator[str]:
+        """Give the lines that one node of a TrainJob has written so far; none where it has no pod (any more)."""
+        yield from self._call(lambda api: _read_log(api, name, trainer_job, index))
+
+    def events(self, name: str) -> list[dict[str, Any]]:
+        """List what Kubernetes recorded about a TrainJob and its pods, oldest first."""
+        return self._call(lambda api: _read_events(api, name))
+
+    def diagnose(self, name: str, *, trainer_job: str = "node") -> Diagnosis | None:
+        """Say why a TrainJob failed, as far as its pods still tell; None where it did not fail."""
+        return self._call(lambda api: _diagnose(api, name, trainer_job))
+
+    def suspend(self, name: str) -> dict[str, Any]:
+        """Suspend a TrainJob: its pods are stopped, the object stays."""
+        return self._call(lambda api: api.set_suspend(name, True))
+
+    def resume(self, name: str) -> dict[str, Any]:
+        """Resume a suspended TrainJob; training starts again from its beginning, or from its own checkpoint."""
+        return self._call(lambda api: api.set_suspend(name, False))
+
+    def delete(self, name: str, *, uid: str | None = None) -> bool:
+        """Delete a TrainJob with all that belongs to it.
+
+        :param uid: only this very object, never another that has its name now (that raises a ConflictError).
+        :return: whether there was one to delete.
+        """
+        return self._call(lambda api: _delete(api, name, uid))
+
+    def _call(self, work: Callable[[TrainJobApi], Awaitable[T]]) -> T:
+        # The connection is read here, outside of any event loop: Airflow's synchronous lookup must not run in one.
+        _ = self.settings
+
+        async def call() -> T:
+            async with self.connect() as api:
+                return await work(api)
+
+        return run_blocking(call)
+
+    def _extras(self) -> dict[str, Any]:
+        from airflow.providers.cncf.kubernetes.hooks.kubernetes import KubernetesHook
+
+        # cncf's own lookup: an undefined kubernetes_default counts as an empty connection.
+        extras: dict[str, Any] = KubernetesHook.get_connection(self.kubernetes_conn_id).extra_dejson
+        return extras
+
+    async def _extras_in_coroutine(self) -> dict[str, Any]:
+        from airflow.providers.cncf.kubernetes.hooks.kubernetes import AsyncKubernetesHook
+
+        extras: dict[str, Any] = await AsyncKubernetesHook(conn_id=self.kubernetes_conn_id).get_conn_extras()
+        return extras
+
+    def list(self, *, label_selector: str | None = None) -> list[dict[str, Any]]:
+        """List the namespace's TrainJobs, by label selector where one is given."""
+        return self._call(lambda api: api.find(label_selector=label_selector))
+
+
+class LoggingReporter:
+    """Tells a logger what happens while a TrainJob is waited for."""
+
+    def __init__(self, log: Any) -> None:
+        self._log = log
+
+    def phase(self, report: PhaseReport) -> None:
+        self._log.info("TrainJob is %s", report)
+
+    def line(self, line: LogLine) -> None:
+        self._log.info(line.text)
+
+    def note(self, text: str) -> None:
+        self._log.info(text)
+
+    def warning(self, text: str) -> None:
+        self._log.warning(text)
+
+
+def run_blocking(work: Callable[[], Awaitable[T]]) -> T:
+    """Run a coroutine to its end, in an event loop of its own, wherever we are.
+
+    In a thread of its own where this one already has a loop: a signal handler interrupts a running one.
+    """
+
+    async def main() -> T:
+        return await work()
+
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(main())
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        return pool.submit(asyncio.run, main()).result()
+
+
+async def _read_log(api: TrainJobApi, name: str, trainer_job: str, index: int) -> list[str]:
+    pods = [Pod.from_object(pod) for pod in await api.pods(name)]
+    wanted = [pod for pod in pods if pod.job == trainer_job and pod.index == index and pod.main is not None]
+    if not wanted:
+        return []
+    newest = max(wanted, key=lambda pod: pod.created_at)
+    container = newest.main.name if newest.main else None
+    async with api.stream_log(newest.name, container=container) as chunks:
+        return [line.decode(errors="replace") async for line in lines(chunks)]
+
+
+async def _read_events(api: TrainJobApi, name: str) -> list[dict[str, Any]]:
+    uids = [(await api.get(name))["metadata"]["uid"], *(pod["metadata"]["uid"] for pod in await api.pods(name))]
+    found = [event for uid in uids for event in await api.events(uid)]
+    return sorted(found, key=lambda event: event["metadata"].get("creationTimestamp") or "")
+
+
+async def _diagnose(api: TrainJobApi, name: str, trainer_job: str) -> Diagnosis | None:
+    report = phase_of(await api.get(name), trainer_job=trainer_job)
+    evidence = Evidence(trainer_job)
+    for pod in await api.pods(name):
+        evidence.remember(Pod.from_object(pod))
+    if report.phase is Phase.SUCCEEDED:
+        return diagnose_success(evidence)
+    return diagnose_failure(report, evidence) if report.phase is Phase.FAILED else None
+
+
+async def _delete(api: TrainJobApi, name: str, uid: str | None) -> bool:
+    with contextlib.suppress(NotFoundError):
+        await api.delete(name, uid=uid)
+        return True
+    return False
