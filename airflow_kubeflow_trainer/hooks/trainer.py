@@ -55,7 +55,7 @@ class KubeflowTrainerHook(BaseHook):
     ) -> None:
         super().__init__()
         self.kubernetes_conn_id = kubernetes_conn_id
-        self._namespace = namespace
+        self.given_namespace = namespace
         self._arguments = {
             "in_cluster": in_cluster,
             "config_file": config_file,
@@ -66,7 +66,7 @@ class KubeflowTrainerHook(BaseHook):
     @property
     def namespace(self) -> str:
         """The namespace that this hook works in."""
-        return self._namespace or self.settings.default_namespace()
+        return self.given_namespace or self.settings.default_namespace()
 
     @property
     def settings(self) -> ClusterSettings:

@@ -1,0 +1,1 @@
+"""What waits in a triggerer while a task is deferred."""

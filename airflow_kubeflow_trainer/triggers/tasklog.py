@@ -1,0 +1,30 @@
+"""Telling a task's log what happens to its TrainJob."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow_kubeflow_trainer.cluster.logs import LogLine
+from airflow_kubeflow_trainer.trainjob.phase import Phase, PhaseReport
+
+
+class TaskLogReporter:
+    """Writes one line for each phase, and the training's own lines as they are."""
+
+    def __init__(self, log: Any, *, name: str, namespace: str) -> None:
+        self._log = log
+        self._trainjob = f"TrainJob {namespace}/{name}"
+
+    def phase(self, report: PhaseReport) -> None:
+        tell = self._log.error if report.phase is Phase.FAILED else self._log.info
+        tell(f"{self._trainjob}: {report}")
+
+    def line(self, line: LogLine) -> None:
+        # With the container's own time, Airflow's reader drops what a moved trigger repeats.
+        self._log.info(line.text, timestamp=line.timestamp.isoformat())
+
+    def note(self, text: str) -> None:
+        self._log.info(f"{self._trainjob}: {text}")
+
+    def warning(self, text: str) -> None:
+        self._log.warning(f"{self._trainjob}: {text}")

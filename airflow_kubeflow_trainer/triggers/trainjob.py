@@ -1,0 +1,126 @@
+"""TrainJobTrigger: waits for one TrainJob on behalf of one try of a task."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine
+from typing import Any
+
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+
+from airflow_kubeflow_trainer.cluster import waiting
+from airflow_kubeflow_trainer.cluster.waiting import Outcome, Reporter, WaitSpec
+from airflow_kubeflow_trainer.exceptions import ApiError, ClusterUnreachableError, ConflictError, NotFoundError
+from airflow_kubeflow_trainer.hooks.trainer import KubeflowTrainerHook
+from airflow_kubeflow_trainer.trainjob.diagnosis import Cause, Diagnosis
+from airflow_kubeflow_trainer.triggers.actions import OnKillAction, stop
+from airflow_kubeflow_trainer.triggers.event import TrainJobEvent, event_of
+from airflow_kubeflow_trainer.triggers.task_state import TaskKey, is_over
+from airflow_kubeflow_trainer.triggers.tasklog import TaskLogReporter
+
+STOP_SECONDS = 20.0
+"""Bound on ending a TrainJob; Airflow's own for on_kill is 30."""
+
+
+class TrainJobTrigger(BaseTrigger):
+    """Waits until a TrainJob ends, writes its log to the task's, and fires one event.
+
+    Its arguments are stored by Airflow and shown in logs: names, ids and numbers only.
+
+    :param cluster: arguments of :class:`KubeflowTrainerHook`.
+    :param wait: a :class:`WaitSpec` as a dict.
+    :param task: the :class:`TaskKey` of the task as a dict; identity comes from here, since Airflow gives a trigger
+        no task instance in ``dag.test()``.
+    :param on_kill_action: what becomes of the TrainJob when somebody ends the task.
+    """
+
+    def __init__(
+        self,
+        *,
+        cluster: dict[str, Any],
+        wait: dict[str, Any],
+        task: dict[str, Any],
+        on_kill_action: str = OnKillAction.DELETE_TRAINJOB.value,
+    ) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.cluster = cluster
+        self.wait = wait
+        self.task_key = task
+        self.on_kill_action = on_kill_action
+        self._ended = False
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        return (
+            f"{type(self).__module__}.{type(self).__qualname__}",
+            {
+                "cluster": self.cluster,
+                "wait": self.wait,
+                "task": self.task_key,
+                "on_kill_action": self.on_kill_action,
+            },
+        )
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        event = await wait_for_event(KubeflowTrainerHook(**self.cluster), WaitSpec(**self.wait), self.log)
+        # Nothing may be awaited between here and the end: a cancel in between would run on_kill on a job that ended.
+        self._ended = True
+        yield TriggerEvent(dict(event))  # type: ignore[no-untyped-call]
+
+    async def on_kill(self) -> None:
+        """Stop the TrainJob, where the try that it belongs to is really over (Airflow 3.3 and later)."""
+        if not self._ended:
+            await _to_its_end(self._stop_if_over())
+
+    async def cleanup(self) -> None:
+        """Do before Airflow 3.3 what ``on_kill`` does after it: there, triggers have only this."""
+        if not self._ended and self.trigger_id is not None and not hasattr(BaseTrigger, "on_kill"):
+            await _to_its_end(self._stop_if_over())
+
+    async def _stop_if_over(self) -> None:
+        spec, action = WaitSpec(**self.wait), OnKillAction(self.on_kill_action)
+        where = f"TrainJob {spec.name}"
+        if spec.uid is None or action is OnKillAction.KEEP_TRAINJOB:
+            self.log.info("%s is kept (on_kill_action is %s)", where, action.value)
+            return
+        try:
+            async with asyncio.timeout(STOP_SECONDS):
+                if not await is_over(TaskKey(**self.task_key), spec.uid):
+                    self.log.info("%s is left alone: its try goes on elsewhere", where)
+                    return
+                async with KubeflowTrainerHook(**self.cluster).connect() as api:
+                    done = await stop(api, action, name=spec.name, uid=spec.uid)
+                self.log.info("The task was ended: %s %s", where, done)
+        except (NotFoundError, ConflictError):
+            self.log.info("%s is gone already", where)
+        except Exception as error:
+            self.log.error("The task was ended, but %s could not be stopped, and may go on: %s", where, error)
+
+
+async def wait_for_event(hook: KubeflowTrainerHook, spec: WaitSpec, log: Any) -> TrainJobEvent:
+    """Wait for a TrainJob and pack how it ended; a cluster that cannot be asked is an outcome too."""
+    namespace = hook.given_namespace or ""
+    try:
+        async with hook.connect() as api:
+            namespace = api.namespace
+            reporter: Reporter = TaskLogReporter(log, name=spec.name, namespace=namespace)
+            outcome = await waiting.wait(api, spec, reporter)
+    except ClusterUnreachableError as error:
+        outcome = Outcome(diagnosis=Diagnosis(Cause.UNREACHABLE, str(error)))
+    except ApiError as error:
+        outcome = Outcome(diagnosis=Diagnosis(Cause.UNKNOWN, f"The cluster refused to tell: {error}"))
+    return event_of(outcome, name=spec.name, namespace=namespace, uid=spec.uid)
+
+
+async def _to_its_end(work: Coroutine[Any, Any, None]) -> None:
+    """Await work that must not be cut short.
+
+    The triggerer sends its cancel again at the next sync, about a second later, in silence; the work goes on in a task
+    of its own, and those repeated cancels are swallowed. It bounds its own time.
+    """
+    task = asyncio.ensure_future(work)
+    while not task.done():
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError:
+            if task.cancelled():
+                raise
