@@ -14,16 +14,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-MODULES = (
-    "argparse asyncio base64 bisect calendar cmath codecs collections colorsys configparser contextlib copy csv "
-    "dataclasses datetime decimal difflib dis email enum filecmp fileinput fnmatch fractions ftplib functools gc getpass "
-    "gettext glob gzip hashlib heapq hmac html http.client imaplib importlib.util inspect io ipaddress itertools json "
-    "keyword linecache locale logging lzma mailbox math mimetypes mmap operator os os.path pathlib pickle pickletools "
-    "pkgutil platform plistlib poplib pprint queue quopri random re reprlib sched secrets select shlex shutil signal "
-    "smtplib socket sqlite3 ssl stat statistics string struct subprocess symtable sys sysconfig tarfile tempfile textwrap "
-    "threading time timeit token tokenize traceback tracemalloc types typing unicodedata unittest urllib.parse "
-    "urllib.request uuid warnings wave weakref webbrowser xml.dom.minidom xml.etree.ElementTree xml.sax zipfile zlib"
-).split()
+MODULES = """
+argparse asyncio base64 bisect calendar cmath codecs collections colorsys configparser contextlib copy csv
+dataclasses datetime decimal difflib dis email enum filecmp fileinput fnmatch fractions ftplib functools gc getpass
+gettext glob gzip hashlib heapq hmac html http.client imaplib importlib.util inspect io ipaddress itertools json
+keyword linecache locale logging lzma mailbox math mimetypes mmap operator os os.path pathlib pickle pickletools
+pkgutil platform plistlib poplib pprint queue quopri random re reprlib sched secrets select shlex shutil signal
+smtplib socket sqlite3 ssl stat statistics string struct subprocess symtable sys sysconfig tarfile tempfile textwrap
+threading time timeit token tokenize traceback tracemalloc types typing unicodedata unittest urllib.parse
+urllib.request uuid warnings wave weakref webbrowser xml.dom.minidom xml.etree.ElementTree xml.sax zipfile zlib
+"""
 LONGEST_SENTENCE = 140
 SHORTEST_SENTENCE = 20
 
@@ -52,7 +52,7 @@ def write(rows: list[Row], folder: Path) -> Path:
 
 
 def _usable_rows() -> Iterator[Row]:
-    for name in MODULES:
+    for name in MODULES.split():
         try:
             module = importlib.import_module(name)
         except ImportError:

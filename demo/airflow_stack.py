@@ -1,0 +1,156 @@
+"""A real Airflow in a folder of its own: scheduler, triggerer, DAG processor and API server, each a process of its own."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import secrets
+import socket
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from demo.airflow_api import AirflowApi, wait_until
+from demo.processes import ProcessFamily
+
+COMPONENTS = ("scheduler", "triggerer", "dag-processor", "api-server")
+USERNAME = "admin"
+
+
+class AirflowStack:
+    """Airflow on free ports of the loopback interface, with a database, logs and a password of its own.
+
+    Nothing of the user's own Airflow is touched: settings of the form AIRFLOW__* are not inherited.
+
+    :param home: AIRFLOW_HOME. A folder that was used before is used again, with its database.
+    :param dags: the DAG folder.
+    :param env: more environment for every process, such as AIRFLOW_CONN_KUBERNETES_DEFAULT.
+    :param python: the Python in whose environment Airflow is installed; by default the one that runs this.
+    """
+
+    def __init__(
+        self, *, home: Path, dags: Path, env: Mapping[str, str] | None = None, python: Path | str = sys.executable
+    ) -> None:
+        self.home = home.absolute()
+        self.dags = dags.absolute()
+        self.username = USERNAME
+        self.password = secrets.token_urlsafe(12)
+        self._python = str(python)
+        self._ports = _free_ports(3)
+        self._extra_env = dict(env or {})
+        self._secrets = {name: secrets.token_urlsafe(32) for name in ("jwt", "session")}
+        self._family = ProcessFamily(marker="AIRFLOW_HOME", value=str(self.home), logs=self.home / "logs")
+        self.api = AirflowApi(url=self.url, username=self.username, password=self.password)
+
+    @property
+    def url(self) -> str:
+        """Where the UI and the REST API are."""
+        return f"http://127.0.0.1:{self._ports[0]}"
+
+    def __enter__(self) -> Self:
+        try:
+            self.start()
+            self.wait_ready()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def start(self, *, timeout: float = 120.0) -> None:
+        """Make the database and start the components; they are not ready yet. `timeout` is for the database, in seconds."""
+        self._family.stop()
+        self.home.mkdir(parents=True, exist_ok=True)
+        passwords = self.home / "passwords.json"
+        passwords.write_text(json.dumps({self.username: self.password}), encoding="utf-8")
+        passwords.chmod(0o600)
+        self._run("db-migrate", "db", "migrate")
+        self._family.wait("db-migrate", timeout=timeout)
+        for component in COMPONENTS:
+            self._run(component, component)
+
+    def wait_ready(self, *, timeout: float = 180.0) -> None:
+        """Wait until all four components are healthy. Raises ProcessError or DeadlineError."""
+        wait_until(
+            self._health,
+            lambda health: len(health) >= len(COMPONENTS) and set(health.values()) == {"healthy"},
+            what="a healthy Airflow",
+            timeout=timeout,
+        )
+
+    def wait_for_dag(self, dag_id: str, *, timeout: float = 120.0) -> None:
+        """Wait until the DAG processor has parsed a DAG."""
+        wait_until(
+            lambda: (self.api.dag_ids(), self.api.import_errors()),
+            lambda seen: dag_id in seen[0],
+            what=f"DAG {dag_id}",
+            timeout=timeout,
+        )
+
+    def stop(self) -> None:
+        """End every process of this Airflow."""
+        self.api.close()  # the API server does not go while a client's connection is open
+        self._family.stop()
+
+    def environment(self) -> dict[str, str]:
+        """The environment in which this Airflow's commands run, `dag.test()` included."""
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW_")}
+        return {**inherited, **self._settings(), **self._extra_env, "AIRFLOW_HOME": str(self.home)}
+
+    def _run(self, name: str, *arguments: str) -> None:
+        self._family.start(name, [self._python, "-m", "airflow", *arguments], env=self.environment())
+
+    def _health(self) -> dict[str, str | None]:
+        self._family.check()
+        return self.api.health()
+
+    def _settings(self) -> dict[str, str]:
+        api_port, worker_log_port, trigger_log_port = self._ports
+        return {
+            "AIRFLOW__CORE__DAGS_FOLDER": str(self.dags),
+            "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+            "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
+            "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
+            "AIRFLOW__CORE__PARALLELISM": "4",
+            "AIRFLOW__CORE__FERNET_KEY": self._fernet_key(),
+            "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{self.url}/execution/",
+            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{self.username}:admin",
+            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(self.home / "passwords.json"),
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{self.home / 'airflow.db'}",
+            "AIRFLOW__API__HOST": "127.0.0.1",
+            "AIRFLOW__API__PORT": str(api_port),
+            "AIRFLOW__API__BASE_URL": self.url,
+            "AIRFLOW__API__WORKERS": "1",
+            "AIRFLOW__API__SECRET_KEY": self._secrets["session"],
+            "AIRFLOW__API_AUTH__JWT_SECRET": self._secrets["jwt"],
+            "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(self.home / "logs" / "tasks"),
+            "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(worker_log_port),
+            "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(trigger_log_port),
+            "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_STORAGE_PATH": str(self.home / "bundles"),
+            "AIRFLOW__DAG_PROCESSOR__PARSING_PROCESSES": "1",
+            "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.2",
+        }
+
+    def _fernet_key(self) -> str:
+        """The key that the database's secrets are encrypted with: it has to live as long as the database."""
+        path = self.home / "fernet.key"
+        if not path.exists():
+            path.touch(mode=0o600)
+            path.write_text(base64.urlsafe_b64encode(os.urandom(32)).decode(), encoding="ascii")
+        return path.read_text(encoding="ascii")
+
+
+def _free_ports(count: int) -> list[int]:
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    try:
+        return [opened.getsockname()[1] for opened in sockets]
+    finally:
+        for opened in sockets:
+            opened.close()
