@@ -64,6 +64,8 @@ class Outcome:
 
     diagnosis: Diagnosis | None
     """None where the TrainJob succeeded."""
+    alive: bool = False
+    """Whether the TrainJob may still be going on: a clock of ours ran out, or the cluster cannot be asked."""
     log_tail: tuple[str, ...] = ()
     """The last lines of the log that explains the end: rank 0's, or that of the pod that failed."""
 
@@ -98,7 +100,7 @@ async def wait(
         await waiting.drain()
         if waiting.report is not None:
             waiting.tell(waiting.report)
-        return Outcome(diagnosis=diagnosis, log_tail=waiting.log_tail())
+        return Outcome(diagnosis=diagnosis, alive=waiting.alive(diagnosis), log_tail=waiting.log_tail())
     finally:
         await waiting.close()
 
@@ -162,6 +164,11 @@ class _Waiting:
         if report.phase is not self._told_phase:
             self._told_phase = report.phase
             self._reporter.phase(report)
+
+    def alive(self, diagnosis: Diagnosis | None) -> bool:
+        """Whether the TrainJob goes on although the waiting is over."""
+        deleted = diagnosis is not None and diagnosis.cause is Cause.DELETED
+        return not deleted and not (self.report and self.report.phase.final)
 
     def log_tail(self) -> tuple[str, ...]:
         """Give the last lines of a pod that failed, else of rank 0."""

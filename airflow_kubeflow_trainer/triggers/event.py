@@ -21,6 +21,8 @@ class TrainJobEvent(TypedDict):
     uid: str | None
     cause: str | None
     """Value of a :class:`Cause`; None where it succeeded."""
+    alive: bool
+    """Whether the TrainJob may still be going on."""
     message: str
     log_tail: list[str]
 
@@ -33,6 +35,7 @@ def event_of(outcome: Outcome, *, name: str, namespace: str, uid: str | None) ->
         namespace=namespace,
         uid=uid,
         cause=diagnosis.cause.value if diagnosis else None,
+        alive=outcome.alive,
         message=diagnosis.message[:MAX_MESSAGE] if diagnosis else "",
         log_tail=[line[:MAX_TAIL_LINE] for line in outcome.log_tail],
     )

@@ -9,11 +9,12 @@ from typing import Any
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_kubeflow_trainer.cluster import waiting
+from airflow_kubeflow_trainer.cluster.ending import stop
 from airflow_kubeflow_trainer.cluster.waiting import Outcome, Reporter, WaitSpec
+from airflow_kubeflow_trainer.config.actions import OnKillAction
 from airflow_kubeflow_trainer.exceptions import ApiError, ClusterUnreachableError, ConflictError, NotFoundError
 from airflow_kubeflow_trainer.hooks.trainer import KubeflowTrainerHook
 from airflow_kubeflow_trainer.trainjob.diagnosis import Cause, Diagnosis
-from airflow_kubeflow_trainer.triggers.actions import OnKillAction, stop
 from airflow_kubeflow_trainer.triggers.event import TrainJobEvent, event_of
 from airflow_kubeflow_trainer.triggers.task_state import TaskKey, is_over
 from airflow_kubeflow_trainer.triggers.tasklog import TaskLogReporter
@@ -105,9 +106,9 @@ async def wait_for_event(hook: KubeflowTrainerHook, spec: WaitSpec, log: Any) ->
             reporter: Reporter = TaskLogReporter(log, name=spec.name, namespace=namespace)
             outcome = await waiting.wait(api, spec, reporter)
     except ClusterUnreachableError as error:
-        outcome = Outcome(diagnosis=Diagnosis(Cause.UNREACHABLE, str(error)))
+        outcome = Outcome(diagnosis=Diagnosis(Cause.UNREACHABLE, str(error)), alive=True)
     except ApiError as error:
-        outcome = Outcome(diagnosis=Diagnosis(Cause.UNKNOWN, f"The cluster refused to tell: {error}"))
+        outcome = Outcome(diagnosis=Diagnosis(Cause.UNKNOWN, f"The cluster refused to tell: {error}"), alive=True)
     return event_of(outcome, name=spec.name, namespace=namespace, uid=spec.uid)
 
 

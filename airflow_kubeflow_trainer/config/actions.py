@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import TypeVar
 
-from airflow_kubeflow_trainer.cluster.trainjobs import TrainJobApi
+from airflow_kubeflow_trainer.exceptions import ConfigError
 
 
 class OnKillAction(StrEnum):
@@ -26,18 +27,16 @@ class OnFinishAction(StrEnum):
     """A failed one is kept, to be looked at."""
 
 
-async def stop(api: TrainJobApi, action: OnKillAction, *, name: str, uid: str) -> str:
-    """Carry out an OnKillAction on one very object, and say in a word what was done.
+Action = TypeVar("Action", OnKillAction, OnFinishAction)
 
-    :raises NotFoundError: it is gone already.
-    :raises ConflictError: another object has its name now.
+
+def choice(value: str, kind: type[Action], *, field: str) -> Action:
+    """Turn a value into one of an enum's.
+
+    :raises ConfigError: it is none of them; the message lists them.
     """
-    match action:
-        case OnKillAction.DELETE_TRAINJOB:
-            await api.delete(name, uid=uid)
-            return "was deleted"
-        case OnKillAction.SUSPEND_TRAINJOB:
-            await api.set_suspend(name, True, uid=uid)
-            return "was suspended"
-        case OnKillAction.KEEP_TRAINJOB:
-            return "was kept"
+    try:
+        return kind(value)
+    except ValueError:
+        choices = ", ".join(repr(str(member)) for member in kind)
+        raise ConfigError(f"{field}: {value!r} is not known; it must be one of {choices}") from None

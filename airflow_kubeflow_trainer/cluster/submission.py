@@ -1,0 +1,81 @@
+"""Creating a TrainJob exactly once, and knowing one's own again."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from airflow_kubeflow_trainer.cluster.trainjobs import TrainJobApi
+from airflow_kubeflow_trainer.exceptions import (
+    ApiError,
+    ClusterUnreachableError,
+    ConflictError,
+    ForbiddenError,
+    NotFoundError,
+    TrainJobRejectedError,
+)
+from airflow_kubeflow_trainer.trainjob.identity import TaskIdentity
+from airflow_kubeflow_trainer.trainjob.runtime import RuntimeView
+
+RETRY_DELAYS_SECONDS = (1.0, 4.0, 15.0)
+"""Between tries of a creation that got no answer, or one that says "later" (429, 5xx)."""
+
+
+async def create_or_adopt(
+    api: TrainJobApi, manifest: Mapping[str, Any], identity: TaskIdentity
+) -> tuple[dict[str, Any], bool]:
+    """Create a TrainJob, or take over the one that an earlier attempt of this same try has created.
+
+    The answer to a creation may be lost, and a worker may die right after it; the name is the same each time, so the
+    second attempt meets the first one's object.
+
+    :return: the TrainJob as the cluster has it, and whether it was there before.
+    :raises TrainJobRejectedError: the cluster refuses it, or a stranger's TrainJob has its name.
+    """
+    for delay in (*RETRY_DELAYS_SECONDS, None):
+        try:
+            return await api.create(manifest), False
+        except ConflictError as error:
+            return await _adopt(api, manifest["metadata"]["name"], identity, error), True
+        except (ApiError, ClusterUnreachableError) as error:
+            if isinstance(error, ApiError) and not (error.status == 429 or error.status >= 500):
+                raise TrainJobRejectedError(_refusal(api, manifest, error)) from error
+            if delay is None:
+                raise
+            await asyncio.sleep(delay)
+    raise AssertionError("the last delay is None")
+
+
+async def _adopt(api: TrainJobApi, name: str, identity: TaskIdentity, error: ConflictError) -> dict[str, Any]:
+    existing = await api.get(name)
+    if identity.owns(existing):
+        return existing
+    raise TrainJobRejectedError(
+        f"A TrainJob {api.namespace}/{name} exists already and is not this task's. Choose another `name`, or delete it"
+    ) from error
+
+
+async def read_runtime(api: TrainJobApi, name: str, kind: str) -> tuple[RuntimeView, str | None]:
+    """Read the runtime that a TrainJob refers to.
+
+    :return: the runtime, and a warning where it may not be read: then it is taken to be like the stock one.
+    :raises TrainJobRejectedError: there is none of that name; the message lists those there are.
+    """
+    try:
+        return RuntimeView.from_object(await api.get_runtime(name, kind=kind)), None
+    except ForbiddenError as error:
+        assumed = RuntimeView.stock(name) or RuntimeView.assumed(name, kind=kind)
+        return assumed, f"The runtime {name} may not be read, so it is taken to be as Trainer ships it: {error.message}"
+    except NotFoundError as error:
+        known = ", ".join(sorted(runtime["metadata"]["name"] for runtime in await api.list_runtimes())) or "none"
+        raise TrainJobRejectedError(f"runtime: there is no {kind} {name!r}. The cluster has: {known}") from error
+
+
+def _refusal(api: TrainJobApi, manifest: Mapping[str, Any], error: ApiError) -> str:
+    if isinstance(error, NotFoundError):
+        hint = " (is Kubeflow Trainer v2 installed, and does the namespace exist?)"
+    else:
+        hint = ""
+    name = f"{api.namespace}/{manifest['metadata']['name']}"
+    return f"The cluster refuses TrainJob {name}{hint}: {error.message or error}"

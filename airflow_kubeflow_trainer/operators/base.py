@@ -1,0 +1,303 @@
+"""What all operators share: submit or adopt a TrainJob, wait for it, end with its result or with why it failed."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from abc import abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseOperator
+
+from airflow_kubeflow_trainer.config import Initializer, PersistentVolumeOutput, RuntimePatch
+from airflow_kubeflow_trainer.config.actions import OnFinishAction, OnKillAction, choice
+from airflow_kubeflow_trainer.config.template import as_template, from_template
+from airflow_kubeflow_trainer.exceptions import ConfigError, KubeflowTrainerError, TrainJobDeletedError
+from airflow_kubeflow_trainer.operators.rendered import manifest_parts, to_yaml
+from airflow_kubeflow_trainer.trainjob.identity import TaskIdentity, trainjob_name
+from airflow_kubeflow_trainer.trainjob.manifest import JobOptions
+from airflow_kubeflow_trainer.trainjob.runtime import RuntimeView
+
+if TYPE_CHECKING:
+    import jinja2
+    from airflow.sdk import Context
+
+    from airflow_kubeflow_trainer.hooks.trainer import KubeflowTrainerHook
+
+DEFAULT_CONN_ID = "kubernetes_default"
+DEFAULT_STARTUP_TIMEOUT = timedelta(hours=1)
+DEFER_MARGIN_SECONDS = 300.0
+"""How much later than our own deadline Airflow's ends a deferral: on that one neither trigger nor task has a say."""
+
+_DRY_RUN = TaskIdentity(dag_id="dag", run_id="dry_run", task_id="task", map_index=-1, try_number=1)
+
+
+class TrainJobOperator(BaseOperator):
+    """Runs one TrainJob for each try of a task.
+
+    :param runtime: name of the training runtime.
+    :param runtime_kind: ``ClusterTrainingRuntime`` (default) or ``TrainingRuntime``.
+    :param initializer: where the data set and the model come from. Default: what the runtime says.
+    :param output: where the trained model is kept. Default: nowhere; on the stock runtimes it lies on a volume that
+        is deleted with the TrainJob.
+    :param kubernetes_conn_id: Airflow connection of type ``kubernetes``. Default ``kubernetes_default``.
+    :param namespace: Kubernetes namespace. Default: the connection's, else ``default``.
+    :param in_cluster: use the service account of Airflow's own pod. Default: what the connection says.
+    :param config_file: path of a kubeconfig on the worker and the triggerer. Default: what the connection says.
+    :param cluster_context: context of the kubeconfig. Default: what the connection says.
+    :param name: what the TrainJob's name begins with. Default: the DAG's and task's ids. A hash of the task's identity
+        follows always, so that no two tries share a name.
+    :param labels: on the TrainJob and its pods.
+    :param annotations: on the TrainJob and its pods.
+    :param runtime_patches: changes to the runtime for this TrainJob: volumes, node selectors, tolerations, ...
+    :param queue_name: Kueue's LocalQueue. Default: none.
+    :param get_logs: write the log of rank 0 to the task's log. Default True.
+    :param deferrable: wait in the triggerer and hold no worker slot. Default True. False waits on the worker, with the
+        same outcome.
+    :param admission_timeout: how long it may be suspended in a queue; timedelta or seconds. Default: as long as it takes.
+    :param startup_timeout: how long it may take from creation, or admission, until its containers run (scheduling,
+        image pull, volumes); timedelta or seconds. Default 1 hour. None: as long as it takes.
+    :param run_timeout: how long the training may run; timedelta or seconds. Default: as long as it takes.
+        ``execution_timeout`` keeps Airflow's meaning: the whole try, from its start.
+    :param on_finish_action: what becomes of a TrainJob that has ended: ``keep_trainjob`` (default), ``delete_trainjob``,
+        ``delete_succeeded_trainjob``.
+    :param on_kill_action: what becomes of it when somebody ends the task, or a timeout does: ``delete_trainjob``
+        (default), ``suspend_trainjob``, ``keep_trainjob``.
+    :return: where the model lies (``output``): claim_name, sub_path and path. None without ``output``.
+    """
+
+    template_fields: Sequence[str] = (
+        "runtime",
+        "initializer",
+        "output",
+        "kubernetes_conn_id",
+        "namespace",
+        "config_file",
+        "cluster_context",
+        "name",
+        "labels",
+        "annotations",
+        "runtime_patches",
+        "queue_name",
+    )
+    # Strings that end in .yaml or .json are what they are, not files to be opened.
+    template_ext: Sequence[str] = ()
+    # execute() may know more of the manifest than was known before it: the runtime as it is on the cluster.
+    overwrite_rtif_after_execution: bool = True
+    ui_color: str = "#e8f0fe"
+
+    def __init__(
+        self,
+        *,
+        runtime: str,
+        runtime_kind: str = "ClusterTrainingRuntime",
+        initializer: Initializer | Mapping[str, Any] | Any | None = None,
+        output: PersistentVolumeOutput | Mapping[str, Any] | Any | None = None,
+        kubernetes_conn_id: str = DEFAULT_CONN_ID,
+        namespace: str | None = None,
+        in_cluster: bool | None = None,
+        config_file: str | None = None,
+        cluster_context: str | None = None,
+        name: str | None = None,
+        labels: Mapping[str, str] | None = None,
+        annotations: Mapping[str, str] | None = None,
+        runtime_patches: Sequence[RuntimePatch | Mapping[str, Any]] | None = None,
+        queue_name: str | None = None,
+        get_logs: bool = True,
+        deferrable: bool = True,
+        admission_timeout: timedelta | float | None = None,
+        startup_timeout: timedelta | float | None = DEFAULT_STARTUP_TIMEOUT,
+        run_timeout: timedelta | float | None = None,
+        on_finish_action: str = OnFinishAction.KEEP_TRAINJOB.value,
+        on_kill_action: str = OnKillAction.DELETE_TRAINJOB.value,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.runtime = runtime
+        self.runtime_kind = runtime_kind
+        self.initializer = as_template(initializer, Initializer, field="initializer")
+        self.output = as_template(output, PersistentVolumeOutput, field="output")
+        self.kubernetes_conn_id = kubernetes_conn_id
+        self.namespace = namespace
+        self.in_cluster = in_cluster
+        self.config_file = config_file
+        self.cluster_context = cluster_context
+        self.name = name
+        self.labels = labels
+        self.annotations = annotations
+        self.runtime_patches = as_template(runtime_patches, list[RuntimePatch], field="runtime_patches")
+        self.queue_name = queue_name
+        self.get_logs = get_logs
+        self.deferrable = deferrable
+        self.admission_timeout = _seconds(admission_timeout, field="admission_timeout")
+        self.startup_timeout = _seconds(startup_timeout, field="startup_timeout")
+        self.run_timeout = _seconds(run_timeout, field="run_timeout")
+        self.on_finish_action = choice(on_finish_action, OnFinishAction, field="on_finish_action")
+        self.on_kill_action = choice(on_kill_action, OnKillAction, field="on_kill_action")
+        self._killed = False
+        self._stop: Callable[[], None] | None = None
+
+    @abstractmethod
+    def build_manifest(self, options: JobOptions) -> dict[str, Any]:
+        """Make the whole TrainJob of this operator's rendered fields.
+
+        :raises ConfigError: a field is wrong.
+        """
+
+    def check(self, options: JobOptions) -> None:
+        """Refuse what cannot work on this runtime."""
+        keeps = options.output is not None or not options.runtime.output_dies_with_trainjob
+        if not keeps and self.on_finish_action is not OnFinishAction.KEEP_TRAINJOB:
+            raise ConfigError(
+                f"on_finish_action: {self.on_finish_action.value!r} would delete the trained model: runtime "
+                f"{options.runtime.name!r} keeps it on a volume that is deleted with the TrainJob. Set "
+                "output=PersistentVolumeOutput(...), or on_finish_action='keep_trainjob'"
+            )
+
+    # What Airflow calls
+
+    def execute(self, context: Context) -> Any:
+        """Submit the TrainJob, then defer, or wait here."""
+        from airflow_kubeflow_trainer.operators import execution
+
+        identity = identity_of(context)
+        submitted = execution.submit(self, identity)
+        self._stop = submitted.stop
+        context["ti"].xcom_push(key="trainjob", value=submitted.announcement)
+        if self._killed:
+            # The signal came while the TrainJob was being created, when there was nothing to stop yet.
+            self._stop()
+            raise TrainJobDeletedError("The task was ended while its TrainJob was being created")
+        wait = execution.wait_spec(self, submitted, deadline=_deadline(context, self.execution_timeout))
+        if not self.deferrable:
+            event = execution.wait_here(self.hook(), wait, self.log)
+            return self.execute_complete(context, dict(event), result=submitted.result)
+        self.defer(
+            trigger=execution.trigger(self, identity, wait),
+            method_name="execute_complete",
+            kwargs={"result": submitted.result},
+            timeout=None if wait.deadline is None else wait.deadline - time.time() + DEFER_MARGIN_SECONDS,
+        )
+
+    def execute_complete(self, context: Context, event: dict[str, Any] | None, result: Any = None) -> Any:
+        """Finish from the trigger's event alone: the result, or why it failed."""
+        from airflow_kubeflow_trainer.operators import execution
+        from airflow_kubeflow_trainer.triggers.event import error_of, parse_event
+
+        ended = parse_event(event)
+        execution.clean_up(self, ended)
+        error = error_of(ended)
+        if error is not None:
+            raise error
+        self.log.info("TrainJob %s/%s succeeded. Result: %s", ended["namespace"], ended["name"], result)
+        return result
+
+    def on_kill(self) -> None:
+        """Stop the TrainJob of a worker that is told to end.
+
+        Runs in a signal handler, so it asks neither Airflow nor this thread's event loop for anything.
+        """
+        self._killed = True
+        if self._stop is not None:
+            self._stop()
+
+    def dry_run(self) -> None:
+        """Print the TrainJob that would be created, as far as it is known without a cluster."""
+        print(to_yaml(self.manifest()))
+
+    def _do_render_template_fields(
+        self,
+        parent: Any,
+        template_fields: Any,
+        context: Context,
+        jinja_env: jinja2.Environment,
+        seen_oids: set[int],
+    ) -> None:
+        # The one step of rendering that mapped tasks share with others.
+        super()._do_render_template_fields(parent, template_fields, context, jinja_env, seen_oids)
+        if parent is self:
+            # A field that is wrong is execute()'s to refuse, where the message reaches the task's log.
+            with contextlib.suppress(KubeflowTrainerError):
+                self.show_manifest(self.manifest(identity_of(context)))
+
+    # How the TrainJob is made
+
+    def manifest(self, identity: TaskIdentity = _DRY_RUN) -> dict[str, Any]:
+        """Build the TrainJob as if the cluster had the runtime as Trainer ships it."""
+        runtime = RuntimeView.stock(self.runtime) or RuntimeView.assumed(self.runtime, kind=self.runtime_kind)
+        return self.build_manifest(self.options(identity, runtime, self.namespace or "default"))
+
+    def options(self, identity: TaskIdentity, runtime: RuntimeView, namespace: str) -> JobOptions:
+        """Gather and check what the manifest is made of.
+
+        :raises ConfigError: a field is wrong.
+        """
+        options = JobOptions(
+            name=trainjob_name(identity, base=self.name, max_length=runtime.max_name_length()),
+            namespace=namespace,
+            runtime=runtime,
+            identity=identity,
+            labels=dict(self.labels or {}),
+            annotations=dict(self.annotations or {}),
+            initializer=from_template(Initializer, self.initializer, field="initializer"),
+            output=from_template(PersistentVolumeOutput, self.output, field="output"),
+            runtime_patches=from_template(list[RuntimePatch], self.runtime_patches, field="runtime_patches") or [],
+            queue_name=self.queue_name or None,
+        )
+        self.check(options)
+        return options
+
+    def show_manifest(self, manifest: Mapping[str, Any]) -> None:
+        """Put a manifest into Airflow's view of rendered templates."""
+        parts = manifest_parts(manifest)
+        self.template_fields = (*type(self).template_fields, *parts)
+        for title, text in parts.items():
+            setattr(self, title, text)
+
+    @property
+    def cluster(self) -> dict[str, Any]:
+        """The hook's arguments: names only."""
+        return {
+            "kubernetes_conn_id": self.kubernetes_conn_id,
+            "namespace": self.namespace,
+            "in_cluster": self.in_cluster,
+            "config_file": self.config_file,
+            "cluster_context": self.cluster_context,
+        }
+
+    def hook(self) -> KubeflowTrainerHook:
+        """Make the hook that this operator's fields describe."""
+        from airflow_kubeflow_trainer.hooks.trainer import KubeflowTrainerHook
+
+        return KubeflowTrainerHook(**self.cluster)
+
+
+def identity_of(context: Mapping[str, Any] | Context) -> TaskIdentity:
+    """Read which try of which task this is."""
+    ti = context["ti"]
+    return TaskIdentity(
+        dag_id=ti.dag_id,
+        run_id=ti.run_id,
+        task_id=ti.task_id,
+        map_index=-1 if ti.map_index is None else ti.map_index,
+        try_number=ti.try_number,
+    )
+
+
+def _deadline(context: Context, execution_timeout: timedelta | None) -> float | None:
+    """Give the moment at which the whole try is over, counted from its start, as Airflow counts."""
+    if execution_timeout is None:
+        return None
+    started = context["ti"].start_date
+    return (started.timestamp() if started else time.time()) + execution_timeout.total_seconds()
+
+
+def _seconds(value: timedelta | float | None, *, field: str) -> float | None:
+    if value is None:
+        return None
+    seconds = value.total_seconds() if isinstance(value, timedelta) else value
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or seconds <= 0:
+        raise ConfigError(f"{field}: must be a timedelta or a number of seconds above 0, not {value!r}")
+    return float(seconds)

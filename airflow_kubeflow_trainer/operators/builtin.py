@@ -1,0 +1,50 @@
+"""BuiltinTrainerOperator: fine-tune an LLM with TorchTune, on a runtime that brings the recipes."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from airflow_kubeflow_trainer.config import TorchTuneConfig
+from airflow_kubeflow_trainer.config.template import as_template, from_template, has_templates
+from airflow_kubeflow_trainer.operators.base import TrainJobOperator
+from airflow_kubeflow_trainer.trainjob.manifest import JobOptions, builtin_trainjob
+from airflow_kubeflow_trainer.trainjob.recipe import check_builtin
+
+
+class BuiltinTrainerOperator(TrainJobOperator):
+    """Fine-tunes an LLM with TorchTune in a TrainJob, and waits for it without holding a worker.
+
+    Takes all arguments of :class:`TrainJobOperator`, and
+
+    :param runtime: name of a TorchTune runtime, for example ``torchtune-llama3.2-1b``.
+    :param config: what to train and how; a :class:`TorchTuneConfig`, the Kubeflow SDK's, or a dict. Default: the
+        recipe's own settings.
+    """
+
+    template_fields: Sequence[str] = ("config", *TrainJobOperator.template_fields)
+
+    def __init__(
+        self, *, runtime: str, config: TorchTuneConfig | Mapping[str, Any] | Any | None = None, **kwargs: Any
+    ) -> None:
+        super().__init__(runtime=runtime, **kwargs)
+        self.config = as_template(config, TorchTuneConfig, field="config")
+        if not has_templates(*(getattr(self, field) for field in type(self).template_fields)):
+            # Everything is known: what cannot work is refused while the DAG is parsed.
+            self.manifest()
+            self._warn()
+
+    def build_manifest(self, options: JobOptions) -> dict[str, Any]:
+        return builtin_trainjob(options, self._config())
+
+    def check(self, options: JobOptions) -> None:
+        super().check(options)
+        check_builtin(options, self._config())
+
+    def _config(self) -> TorchTuneConfig:
+        return from_template(TorchTuneConfig, self.config, field="config") or TorchTuneConfig()
+
+    def _warn(self) -> None:
+        for text in ():
+            warnings.warn(text, UserWarning, stacklevel=3)

@@ -1,0 +1,138 @@
+"""What an operator does on a worker: submit, wait, clean up. Imported when a task runs, never when a DAG is parsed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from airflow_kubeflow_trainer.cluster.ending import end_earlier_tries, stop
+from airflow_kubeflow_trainer.cluster.submission import create_or_adopt, read_runtime
+from airflow_kubeflow_trainer.cluster.waiting import WaitSpec
+from airflow_kubeflow_trainer.config.actions import OnFinishAction, OnKillAction
+from airflow_kubeflow_trainer.exceptions import ConflictError, KubeflowTrainerError, NotFoundError
+from airflow_kubeflow_trainer.hooks.trainer import KubeflowTrainerHook, run_blocking
+from airflow_kubeflow_trainer.operators.rendered import to_yaml
+from airflow_kubeflow_trainer.trainjob.identity import TaskIdentity
+from airflow_kubeflow_trainer.trainjob.manifest import output_location
+from airflow_kubeflow_trainer.triggers.event import TrainJobEvent
+from airflow_kubeflow_trainer.triggers.task_state import TaskKey
+from airflow_kubeflow_trainer.triggers.trainjob import TrainJobTrigger, wait_for_event
+
+if TYPE_CHECKING:
+    from airflow_kubeflow_trainer.operators.base import TrainJobOperator
+
+
+@dataclass(frozen=True)
+class Submitted:
+    """A TrainJob that is on the cluster now."""
+
+    trainjob: dict[str, Any]
+    trainer_job: str
+    """The runtime's replicated job that trains."""
+    result: Any
+    """What the task returns where the training succeeds."""
+    stop: Callable[[], None]
+    """Ends the TrainJob as ``on_kill_action`` says; safe in a signal handler, raises nothing."""
+
+    @property
+    def announcement(self) -> dict[str, str]:
+        """What the XCom ``trainjob`` says before the wait begins."""
+        return {key: self.trainjob["metadata"][key] for key in ("name", "namespace", "uid")}
+
+
+def submit(operator: TrainJobOperator, identity: TaskIdentity) -> Submitted:
+    """Create this try's TrainJob, or take over the one that it has created before.
+
+    :raises ConfigError: a field is wrong; nothing was sent.
+    :raises TrainJobRejectedError: the cluster refused it.
+    """
+    operator.manifest(identity)
+    hook, log = operator.hook(), operator.log
+
+    async def work() -> Submitted:
+        async with hook.connect() as api:
+            for name in await end_earlier_tries(api, identity):
+                log.warning("TrainJob %s of an earlier try was still there, and was deleted", name)
+            runtime, warning = await read_runtime(api, operator.runtime, operator.runtime_kind)
+            if warning:
+                log.warning(warning)
+            options = operator.options(identity, runtime, api.namespace)
+            manifest = operator.build_manifest(options)
+            operator.show_manifest(manifest)
+            log.info("Submitting this TrainJob:\n%s", to_yaml(manifest))
+            trainjob, adopted = await create_or_adopt(api, manifest, identity)
+            name = f"{api.namespace}/{trainjob['metadata']['name']}"
+            log.info("TrainJob %s %s", name, "is there already: this try had created it" if adopted else "is created")
+        metadata = trainjob["metadata"]
+        return Submitted(
+            trainjob=trainjob,
+            trainer_job=runtime.trainer_job,
+            result=output_location(options),
+            stop=lambda: _stop(hook, operator.on_kill_action, metadata["name"], metadata["uid"], log),
+        )
+
+    _ = hook.settings  # The connection is read before the event loop starts.
+    return run_blocking(work)
+
+
+def wait_spec(operator: TrainJobOperator, submitted: Submitted, *, deadline: float | None) -> WaitSpec:
+    """Say what to wait for and how long."""
+    return WaitSpec(
+        name=submitted.trainjob["metadata"]["name"],
+        uid=submitted.trainjob["metadata"]["uid"],
+        trainer_job=submitted.trainer_job,
+        get_logs=operator.get_logs,
+        admission_timeout=operator.admission_timeout,
+        startup_timeout=operator.startup_timeout,
+        run_timeout=operator.run_timeout,
+        deadline=deadline,
+    )
+
+
+def trigger(operator: TrainJobOperator, identity: TaskIdentity, wait: WaitSpec) -> TrainJobTrigger:
+    """Make the trigger that waits for the whole try."""
+    task = TaskKey(
+        dag_id=identity.dag_id, run_id=identity.run_id, task_id=identity.task_id, map_index=identity.map_index
+    )
+    return TrainJobTrigger(
+        cluster=operator.cluster,
+        wait=wait.to_dict(),
+        task=task.to_dict(),
+        on_kill_action=operator.on_kill_action.value,
+    )
+
+
+def wait_here(hook: KubeflowTrainerHook, wait: WaitSpec, log: Any) -> TrainJobEvent:
+    """Wait on the worker, by the coroutine that the trigger runs."""
+    _ = hook.settings
+    return run_blocking(lambda: wait_for_event(hook, wait, log))
+
+
+def clean_up(operator: TrainJobOperator, ended: TrainJobEvent) -> None:
+    """Do with the TrainJob what ``on_finish_action`` says, or stop one that goes on past its time."""
+    name, uid = ended["name"], ended["uid"]
+    if uid is None or ended["cause"] == "Deleted":
+        return
+    finish = operator.on_finish_action
+    if ended["alive"]:
+        _stop(operator.hook(), operator.on_kill_action, name, uid, operator.log)
+    elif finish is OnFinishAction.DELETE_TRAINJOB or (
+        finish is OnFinishAction.DELETE_SUCCEEDED_TRAINJOB and ended["cause"] is None
+    ):
+        _stop(operator.hook(), OnKillAction.DELETE_TRAINJOB, name, uid, operator.log)
+
+
+def _stop(hook: KubeflowTrainerHook, action: OnKillAction, name: str, uid: str, log: Any) -> None:
+    async def work() -> str:
+        async with hook.connect() as api:
+            return await stop(api, action, name=name, uid=uid)
+
+    try:
+        _ = hook.settings
+        log.info("TrainJob %s %s", name, run_blocking(work))
+    except (NotFoundError, ConflictError):
+        log.info("TrainJob %s is gone already", name)
+    except (KubeflowTrainerError, OSError) as error:
+        # How the task ends is decided already; this must not hide it.
+        log.error("TrainJob %s could not be stopped, and may go on: %s", name, error)

@@ -1,0 +1,98 @@
+"""What an Airflow connection of type kubernetes means to us."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_kubeflow_trainer.exceptions import ConfigError
+from airflow_kubeflow_trainer.hooks.connection import ClusterSettings
+
+KUBECONFIG: dict[str, Any] = {
+    "apiVersion": "v1",
+    "kind": "Config",
+    "current-context": "a",
+    "contexts": [
+        {"name": "a", "context": {"cluster": "a", "user": "u"}},
+        {"name": "b", "context": {"cluster": "b", "user": "u"}},
+    ],
+    "clusters": [
+        {"name": "a", "cluster": {"server": "https://a.example:6443"}},
+        {"name": "b", "cluster": {"server": "https://b.example:6443/"}},
+    ],
+    "users": [{"name": "u", "user": {"token": "s3cret"}}],
+}
+
+
+@pytest.mark.parametrize(
+    ("extras", "arguments", "server"),
+    [
+        pytest.param({"kube_config": json.dumps(KUBECONFIG)}, {}, "https://a.example:6443", id="a kubeconfig as text"),
+        pytest.param({"kube_config": KUBECONFIG}, {}, "https://a.example:6443", id="a kubeconfig as JSON"),
+        pytest.param(
+            {"extra__kubernetes__kube_config": KUBECONFIG}, {}, "https://a.example:6443", id="fields with long names"
+        ),
+        pytest.param(
+            {"kube_config": KUBECONFIG, "cluster_context": "b"},
+            {},
+            "https://b.example:6443",
+            id="the connection's context",
+        ),
+        pytest.param(
+            {"kube_config": KUBECONFIG, "cluster_context": "a"},
+            {"cluster_context": "b"},
+            "https://b.example:6443",
+            id="an argument comes first",
+        ),
+    ],
+)
+async def test_a_connection_leads_to_its_cluster(
+    extras: dict[str, Any], arguments: dict[str, Any], server: str
+) -> None:
+    credentials = await ClusterSettings.from_extras(extras, **arguments).credentials()
+
+    assert credentials.server == server
+    assert await credentials.headers() == {"authorization": "Bearer s3cret"}
+    assert "s3cret" not in repr(credentials)
+
+
+async def test_a_kubeconfig_file_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "config"
+    path.write_text(json.dumps(KUBECONFIG))
+
+    credentials = await ClusterSettings.from_extras({"kube_config_path": str(path)}).credentials()
+
+    assert credentials.server == "https://a.example:6443"
+
+
+def test_two_ways_to_a_cluster_are_one_too_many() -> None:
+    with pytest.raises(ConfigError, match=r"in_cluster and kube_config_path \(config_file\); only one"):
+        ClusterSettings.from_extras({"in_cluster": True}, config_file="/x")
+
+
+async def test_a_kubeconfig_that_is_not_there_is_named() -> None:
+    with pytest.raises(ConfigError, match="cannot be read from /no/such/file"):
+        await ClusterSettings.from_extras({}, config_file="/no/such/file").credentials()
+
+
+async def test_an_unknown_context_is_named() -> None:
+    with pytest.raises(ConfigError, match="nowhere"):
+        await ClusterSettings.from_extras({"kube_config": KUBECONFIG}, cluster_context="nowhere").credentials()
+
+
+def test_a_kubeconfig_that_is_no_kubeconfig_is_refused() -> None:
+    with pytest.raises(ConfigError, match="must be a mapping"):
+        ClusterSettings.from_extras({"kube_config": "hello"})
+
+
+@pytest.mark.parametrize("value", [True, "true", "True", 1], ids=repr)
+async def test_verification_can_be_switched_off(value: Any) -> None:
+    settings = ClusterSettings.from_extras({"kube_config": KUBECONFIG, "disable_verify_ssl": value})
+
+    context = (await settings.credentials()).ssl_context
+
+    assert context is not None
+    assert context.check_hostname is False

@@ -1,0 +1,65 @@
+"""Lines of a container's log: read once, folded, bounded."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_kubeflow_trainer.cluster.logs import MAX_LINE, _Reader, fold
+from airflow_kubeflow_trainer.cluster.watch import lines
+
+
+async def _chunks(parts: list[bytes]) -> AsyncIterator[bytes]:
+    for part in parts:
+        yield part
+
+
+@given(content=st.binary(max_size=200), cuts=st.lists(st.integers(0, 200), max_size=8))
+async def test_lines_do_not_depend_on_how_the_network_cuts_them(content: bytes, cuts: list[int]) -> None:
+    edges = [0, *sorted(min(cut, len(content)) for cut in cuts), len(content)]
+    parts = [content[start:end] for start, end in zip(edges, edges[1:], strict=False)]
+
+    read = [line async for line in lines(_chunks(parts))]
+
+    assert b"\n".join(read) == content.removesuffix(b"\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        pytest.param("Step 1 | loss:3.2", "Step 1 | loss:3.2", id="a plain line"),
+        pytest.param("  0%|  | 0/25\r  4%|# | 1/25\r  8%|##| 2/25", "  8%|##| 2/25", id="a progress bar's last state"),
+        pytest.param("100%|##| 25/25\r", "100%|##| 25/25", id="a bar that ends with a return"),
+        pytest.param("\r\r", "", id="nothing to see"),
+    ],
+)
+def test_a_progress_bar_is_folded_to_what_stands_there_at_last(text: str, shown: str) -> None:
+    assert fold(text) == shown
+
+
+def test_a_very_long_line_is_cut_with_a_mark() -> None:
+    assert fold("x" * (MAX_LINE + 7)).endswith("x ... [7 more characters]")
+
+
+def test_a_reconnect_repeats_no_line_and_loses_none() -> None:
+    reader = _Reader("pod")
+    first = [b"2026-01-01T00:00:01.1Z a", b"2026-01-01T00:00:02.2Z b", b"2026-01-01T00:00:02.2Z b"]
+    # sinceTime has whole seconds: the server sends some lines again, then goes on within the same instant.
+    again = [*first[1:], b"2026-01-01T00:00:02.2Z c", b"2026-01-01T00:00:03.3Z d"]
+
+    reader.reconnected()
+    texts = [line.text for raw in first if (line := reader.read(raw))]
+    reader.reconnected()
+    texts += [line.text for raw in again if (line := reader.read(raw))]
+
+    assert texts == ["a", "b", "b", "c", "d"]
+
+
+def test_a_line_keeps_the_time_at_which_the_container_wrote_it() -> None:
+    line = _Reader("pod").read(b"2026-01-01T10:20:30.123456789Z hello world")
+
+    assert line is not None
+    assert (line.text, line.timestamp.isoformat()) == ("hello world", "2026-01-01T10:20:30.123456+00:00")
