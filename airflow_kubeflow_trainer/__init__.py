@@ -1,0 +1,36 @@
+"""Airflow provider for Kubeflow Trainer v2.
+
+Importing this package imports nothing else; each public name is resolved when it is first used, so that a DAG file pays
+only for what it needs.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from airflow_kubeflow_trainer.hooks.trainer import KubeflowTrainerHook as KubeflowTrainerHook
+    from airflow_kubeflow_trainer.operators.builtin import BuiltinTrainerOperator as BuiltinTrainerOperator
+
+__version__ = "0.1.0.dev0"
+
+_HOMES = {
+    "BuiltinTrainerOperator": "airflow_kubeflow_trainer.operators.builtin",
+    "KubeflowTrainerHook": "airflow_kubeflow_trainer.hooks.trainer",
+}
+
+__all__ = ["BuiltinTrainerOperator", "KubeflowTrainerHook", "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(home), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
