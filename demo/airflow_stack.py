@@ -38,7 +38,7 @@ class AirflowStack:
         self.dags = dags.absolute()
         self.username = USERNAME
         self.password = secrets.token_urlsafe(12)
-        self._python = str(python)
+        self.python = str(python)
         self._ports = _free_ports(3)
         self._extra_env = dict(env or {})
         self._secrets = {name: secrets.token_urlsafe(32) for name in ("jwt", "session")}
@@ -105,7 +105,7 @@ class AirflowStack:
         return {**inherited, **self._settings(), **self._extra_env, "AIRFLOW_HOME": str(self.home)}
 
     def _run(self, name: str, *arguments: str) -> None:
-        self._family.start(name, [self._python, "-m", "airflow", *arguments], env=self.environment())
+        self._family.start(name, [self.python, "-m", "airflow", *arguments], env=self.environment())
 
     def _health(self) -> dict[str, str | None]:
         self._family.check()
