@@ -1,0 +1,170 @@
+"""What Trainer's webhook says where a TrainJob doesn't fit its Go types: the words of Go's JSON decoder."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from airflow_kubeflow_trainer.local.admission.structural import Schema, join
+
+_PATCH = "spec.runtimePatches.trainingRuntimeSpec"
+_POD_PATCH = f"{_PATCH}.template.spec.replicatedJobs.template.spec.template"
+
+_TRAINER_STRUCTS = {
+    "": "TrainJob",
+    "spec": "TrainJobSpec",
+    "spec.runtimeRef": "RuntimeRef",
+    "spec.initializer": "Initializer",
+    "spec.initializer.dataset": "DatasetInitializer",
+    "spec.initializer.model": "ModelInitializer",
+    "spec.trainer": "Trainer",
+    "spec.runtimePatches": "RuntimePatch",
+    _PATCH: "TrainingRuntimeSpecPatch",
+    f"{_PATCH}.template": "JobSetTemplatePatch",
+    f"{_PATCH}.template.spec": "JobSetSpecPatch",
+    f"{_PATCH}.template.spec.replicatedJobs": "ReplicatedJobPatch",
+    f"{_PATCH}.template.spec.replicatedJobs.template": "JobTemplatePatch",
+    f"{_PATCH}.template.spec.replicatedJobs.template.spec": "JobSpecPatch",
+    _POD_PATCH: "PodTemplatePatch",
+    f"{_POD_PATCH}.spec": "PodSpecPatch",
+    f"{_POD_PATCH}.spec.containers": "ContainerPatch",
+    f"{_POD_PATCH}.spec.initContainers": "ContainerPatch",
+    "status": "TrainJobStatus",
+    "status.jobsStatus": "JobStatus",
+    "status.trainerStatus": "TrainerStatus",
+}
+_CORE_STRUCTS = {
+    "env": "EnvVar",
+    "valueFrom": "EnvVarSource",
+    "fieldRef": "ObjectFieldSelector",
+    "resourceFieldRef": "ResourceFieldSelector",
+    "configMapKeyRef": "ConfigMapKeySelector",
+    "secretKeyRef": "SecretKeySelector",
+    "secretRef": "LocalObjectReference",
+    "imagePullSecrets": "LocalObjectReference",
+    "resourcesPerNode": "ResourceRequirements",
+    "metadata": "ObjectMeta",
+    "volumes": "Volume",
+    "volumeMounts": "VolumeMount",
+    "tolerations": "Toleration",
+    "schedulingGates": "PodSchedulingGate",
+    "persistentVolumeClaim": "PersistentVolumeClaimVolumeSource",
+    "conditions": "Condition",
+}
+_QUANTITY = r"([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)"
+_QUANTITY_MESSAGE = (
+    "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"  # in Go's own words
+)
+
+
+def first_error(obj: dict[str, Any], schema: Schema) -> str | None:
+    """Return the decoder's message about the first value of a wrong type; None where all fit."""
+    # Metadata was decoded by the API server before any webhook saw the object.
+    decoded = {key: value for key, value in obj.items() if key in ("spec", "status")}
+    return next(_errors(decoded, schema, "", ""), None)
+
+
+def _errors(value: Any, schema: Schema, path: str, parent: str) -> Iterator[str]:
+    """Check a value.
+
+    :param path: where it lies, without the positions in lists.
+    :param parent: the path of the struct that it is a field of.
+    """
+    if value is None:
+        return
+    special = _special_error(value, schema)
+    if special is not None:
+        yield special
+    elif schema.get("x-kubernetes-int-or-string") or schema.get("format") == "date-time":
+        return
+    elif not _fits(value, schema):
+        yield (
+            f"json: cannot unmarshal {_kind(value, schema)} into Go struct field"
+            f" {_struct(parent)[1]}.{path} of type {_go_type(schema, path)}"
+        )
+    elif isinstance(value, dict):
+        properties = schema.get("properties", {})
+        rest = schema.get("additionalProperties", {})
+        for key, item in value.items():
+            if key in properties:
+                yield from _errors(item, properties[key], join(path, key), path)
+            elif isinstance(rest, dict):
+                yield from _errors(item, rest, path, parent)
+    elif isinstance(value, list):
+        of_structs = schema["items"].get("type") == "object"
+        for item in value:
+            yield from _errors(item, schema["items"], path, path if of_structs else parent)
+
+
+def _special_error(value: Any, schema: Schema) -> str | None:
+    """Check types that decode themselves: quantities and times."""
+    if schema.get("x-kubernetes-int-or-string") and "pattern" in schema:
+        good = not isinstance(value, bool) and re.fullmatch(_QUANTITY, str(value))
+        return None if good else _QUANTITY_MESSAGE
+    if schema.get("format") == "date-time" and isinstance(value, str):
+        try:
+            datetime.fromisoformat(value)
+        except ValueError:
+            return f'parsing time "{value}" as "2006-01-02T15:04:05Z07:00": cannot parse "{value}" as "2006"'
+    return None
+
+
+def _fits(value: Any, schema: Schema) -> bool:
+    match schema.get("type"):
+        case "object":
+            return isinstance(value, dict)
+        case "array":
+            return isinstance(value, list)
+        case "string":
+            return isinstance(value, str)
+        case "boolean":
+            return isinstance(value, bool)
+        case "integer":
+            bits = 32 if schema.get("format") == "int32" else 64
+            return (
+                isinstance(value, int) and not isinstance(value, bool) and -(2 ** (bits - 1)) <= value < 2 ** (bits - 1)
+            )
+        case _:
+            return True
+
+
+def _kind(value: Any, schema: Schema) -> str:
+    match value:
+        case bool():
+            return "bool"
+        case int() | float():
+            # The decoder names the number where a number is wanted, but not this one.
+            return f"number {value}" if schema.get("type") == "integer" else "number"
+        case str():
+            return "string"
+        case list():
+            return "array"
+        case _:
+            return "object"
+
+
+def _go_type(schema: Schema, path: str) -> str:
+    match schema.get("type"):
+        case "array":
+            return f"[]{_go_type(schema['items'], path)}"
+        case "object" if "additionalProperties" in schema:
+            return f"map[string]{_go_type(schema['additionalProperties'], path)}"
+        case "object":
+            package, name = _struct(path)
+            return f"{package}.{name}"
+        case "boolean":
+            return "bool"
+        case "integer":
+            return str(schema.get("format", "int64"))
+        case other:
+            return str(other)
+
+
+def _struct(path: str) -> tuple[str, str]:
+    """Return the package and the name of the Go struct that lies at a path."""
+    if path in _TRAINER_STRUCTS:
+        return "v1alpha1", _TRAINER_STRUCTS[path]
+    field = path.rpartition(".")[2]
+    return "v1", _CORE_STRUCTS.get(field, field[:1].upper() + field[1:])
