@@ -1,0 +1,87 @@
+"""The Node object: this machine as Kubernetes sees it."""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from airflow_kubeflow_trainer.cluster.client import STRATEGIC_MERGE_PATCH, Client
+from airflow_kubeflow_trainer.cluster.resources import NODES
+from airflow_kubeflow_trainer.exceptions import ConflictError
+from airflow_kubeflow_trainer.local.kubelet import gpus, objects
+from airflow_kubeflow_trainer.local.kubelet.environment import LOOPBACK
+
+UNREACHABLE = "node.kubernetes.io/unreachable"
+"""The taint of a node that is lost; a kubelet that sees it on its own node plays dead."""
+
+_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
+
+
+def machine_capacity(overrides: Mapping[str, str]) -> dict[str, str]:
+    """Return cores, memory and GPUs of this machine, where they are not overridden."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    found = {"cpu": str(os.cpu_count() or 1), "memory": f"{memory // 1024}Ki", "pods": "1000"}
+    if count := len(gpus.gpus_of_this_machine()):
+        found[gpus.RESOURCE] = str(count)
+    return {**found, **overrides}
+
+
+async def register(client: Client, *, name: str, capacity: Mapping[str, str], port: int | None) -> None:
+    """Create the Node, or take it over, and say that it is ready.
+
+    :param port: where logs are served; None serves none.
+    """
+    labels = {
+        "kubernetes.io/hostname": name,
+        "kubernetes.io/os": "linux",
+        "kubernetes.io/arch": _ARCHITECTURES.get(platform.machine(), platform.machine()),
+    }
+    node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": name, "labels": labels}, "spec": {}}
+    try:
+        await client.create(NODES.path(), node)
+    except ConflictError:
+        await client.patch(NODES.path(name=name), {"metadata": {"labels": labels}})
+    status: dict[str, Any] = {
+        "capacity": dict(capacity),
+        "allocatable": dict(capacity),
+        "addresses": [{"type": "InternalIP", "address": LOOPBACK}, {"type": "Hostname", "address": name}],
+        "conditions": [_ready()],
+    }
+    if port is not None:
+        status["daemonEndpoints"] = {"kubeletEndpoint": {"Port": port}}
+    await _patch_status(client, name, status)
+
+
+async def report_ready(client: Client, name: str) -> None:
+    """Say that the node is (again) ready."""
+    await _patch_status(client, name, {"conditions": [_ready()]})
+
+
+def is_lost(node: Mapping[str, Any]) -> bool:
+    """Whether the node bears the taint of a lost one."""
+    return any(taint.get("key") == UNREACHABLE for taint in node["spec"].get("taints") or [])
+
+
+def is_ready(node: Mapping[str, Any]) -> bool:
+    conditions = (node.get("status") or {}).get("conditions") or []
+    return any(condition["type"] == "Ready" and condition["status"] == "True" for condition in conditions)
+
+
+def _ready() -> dict[str, str]:
+    now = objects.rfc3339(time.time())
+    return {
+        "type": "Ready",
+        "status": "True",
+        "reason": "KubeletReady",
+        "message": "kubelet is posting ready status",
+        "lastHeartbeatTime": now,
+        "lastTransitionTime": now,
+    }
+
+
+async def _patch_status(client: Client, name: str, status: Mapping[str, Any]) -> None:
+    path = NODES.path(name=name, subresource="status")
+    await client.patch(path, {"status": status}, content_type=STRATEGIC_MERGE_PATCH)

@@ -1,0 +1,69 @@
+"""Write a container's output as containerd does: one line ``TIME stdout|stderr F|P TEXT`` for each line of output."""
+
+from __future__ import annotations
+
+import os
+import time
+
+LONGEST_LINE_BYTES = 16 * 1024
+"""A longer line is written in parts, all but the last tagged P."""
+PARTIAL_SECONDS = 1.0
+"""A line without its end is written (tagged P) after this long. containerd waits for the line feed or 16 KiB; a
+progress bar that only ever writes carriage returns would then stay unseen for minutes."""
+
+
+class LogWriter:
+    """Cuts streams of bytes into lines and appends them to a file, each with the time when it was complete."""
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+        self._rest: dict[str, bytes] = {"stdout": b"", "stderr": b""}
+        self._in_part: set[str] = set()
+
+    @property
+    def waiting(self) -> bool:
+        """Whether a line is there that has not ended yet."""
+        return any(self._rest.values())
+
+    def feed(self, stream: str, data: bytes) -> None:
+        *lines, rest = (self._rest[stream] + data).split(b"\n")
+        records = b"".join(self._records(stream, line, tag=b"F") for line in lines)
+        while len(rest) >= LONGEST_LINE_BYTES:
+            records += self._record(stream, rest[:LONGEST_LINE_BYTES], tag=b"P")
+            rest = rest[LONGEST_LINE_BYTES:]
+        self._rest[stream] = rest
+        if records:
+            self._write(records)
+
+    def flush(self, *, end: bool = False) -> None:
+        """Write what waits for its end of line: as parts, or as whole lines where the output has ended."""
+        for stream, rest in self._rest.items():
+            if rest or (end and stream in self._in_part):
+                self._write(self._record(stream, rest, tag=b"F" if end else b"P"))
+                self._rest[stream] = b""
+
+    def _records(self, stream: str, line: bytes, *, tag: bytes) -> bytes:
+        if len(line) <= LONGEST_LINE_BYTES:
+            return self._record(stream, line, tag=tag)
+        starts = range(0, len(line), LONGEST_LINE_BYTES)
+        parts = [line[start : start + LONGEST_LINE_BYTES] for start in starts]
+        records = [self._record(stream, part, tag=b"P") for part in parts[:-1]]
+        return b"".join([*records, self._record(stream, parts[-1], tag=tag)])
+
+    def _record(self, stream: str, text: bytes, *, tag: bytes) -> bytes:
+        if tag == b"P":
+            self._in_part.add(stream)
+        else:
+            self._in_part.discard(stream)
+        return b"%s %s %s %s\n" % (timestamp(time.time_ns()), stream.encode(), tag, text)
+
+    def _write(self, records: bytes) -> None:
+        view = memoryview(records)
+        while view:
+            view = view[os.write(self._fd, view) :]
+
+
+def timestamp(nanoseconds: int) -> bytes:
+    """Return RFC 3339 with nine digits of a second, in UTC."""
+    seconds, rest = divmod(nanoseconds, 1_000_000_000)
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)).encode() + b".%09dZ" % rest
