@@ -1,0 +1,230 @@
+"""Where the data set and the model come from: what Trainer's initializers fetch before the training begins."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, ClassVar, Self
+
+from pydantic import Field, ValidationInfo, field_validator, model_validator
+
+from airflow_kubeflow_trainer.config.base import ConfigModel, attributes, from_text
+from airflow_kubeflow_trainer.config.environment import Environment
+from airflow_kubeflow_trainer.config.markers import is_template
+from airflow_kubeflow_trainer.config.secrets import SecretRef
+
+_URI = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://.*")
+_SECRETS = ("access_token", "access_key_id", "secret_access_key")
+
+
+class _Source(ConfigModel):
+    scheme: ClassVar[str | None] = None
+    """What storage_uri begins with; None where any scheme will do."""
+    token_variable: ClassVar[str | None] = None
+    """Variable that takes ``SecretRef(name, key=...)``; None where one key is not enough."""
+
+    storage_uri: str = Field(min_length=1)
+    """What to fetch, for example ``hf://owner/name``."""
+    secret_ref: SecretRef | None = None
+    """The Secret with the credentials. Default: none."""
+    env: Environment = Field(default_factory=dict)
+    """More environment variables for the initializer."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_literal_secrets(cls, data: Any) -> Any:
+        for name in _SECRETS:
+            if isinstance(data, dict) and data.get(name) is not None:
+                raise ValueError(
+                    f"{name} would be readable by all who may read TrainJobs or Airflow's templates. Put it into a "
+                    f'Secret under the key {name.upper()}, and write secret_ref=SecretRef("that-secret")'
+                )
+        return data
+
+    @field_validator("storage_uri", mode="after")
+    @classmethod
+    def _check_uri(cls, value: str) -> str:
+        if is_template(value):
+            return value
+        if cls.scheme == "hf" and "://" not in value:
+            value = f"hf://{value}"
+        if not value.startswith(f"{cls.scheme}://") if cls.scheme else not _URI.fullmatch(value):
+            raise ValueError(f"{value!r} must be a URI that begins with {cls.scheme or 'its scheme'}://")
+        return value
+
+    @model_validator(mode="after")
+    def _check_key(self) -> Self:
+        if isinstance(self.secret_ref, SecretRef) and self.secret_ref.key and not self.token_variable:
+            raise ValueError(
+                f"secret_ref: one key is not enough here. Name the whole Secret, SecretRef({self.secret_ref.name!r}), or "
+                'give each variable its own: env={"ACCESS_KEY_ID": SecretRef(name, key=...), ...}'
+            )
+        return self
+
+    def variables(self) -> dict[str, Any]:
+        """Give the initializer's environment: Trainer's names are the fields' in upper case (pkg/initializers/types)."""
+        settings = {
+            name.upper(): getattr(self, name) for name in type(self).model_fields if name not in _Source.model_fields
+        }
+        found: dict[str, Any] = {
+            name: ",".join(value) if isinstance(value, list) else str(value)
+            for name, value in settings.items()
+            if value is not None
+        }
+        if self.secret_ref is not None and self.secret_ref.key and self.token_variable:
+            found[self.token_variable] = self.secret_ref
+        return found | self.env
+
+
+class DatasetInitializer(_Source):
+    """A data set from any URI that the runtime's initializer understands."""
+
+
+class ModelInitializer(_Source):
+    """A model from any URI that the runtime's initializer understands."""
+
+
+class HuggingFaceDatasetInitializer(DatasetInitializer):
+    """A data set from the Hugging Face Hub: ``hf://owner/name[/path]``.
+
+    A private one takes its token from ``secret_ref=SecretRef("hf-token", key="token")``.
+    """
+
+    scheme: ClassVar[str | None] = "hf"
+    token_variable: ClassVar[str | None] = "ACCESS_TOKEN"
+
+    ignore_patterns: list[str] | None = None
+    """Files that are not fetched, as shell patterns. Default: none."""
+
+    @field_validator("storage_uri", mode="after")
+    @classmethod
+    def _check_repository(cls, value: str) -> str:
+        owner, _, name = value.removeprefix("hf://").partition("/")
+        if not is_template(value) and not (owner and name):
+            raise ValueError(
+                f"{value!r} must name owner and data set, hf://owner/name: Trainer's initializer fails without"
+            )
+        return value
+
+
+class HuggingFaceModelInitializer(ModelInitializer):
+    """A model from the Hugging Face Hub: ``hf://owner/name``.
+
+    A gated one takes its token from ``secret_ref=SecretRef("hf-token", key="token")``.
+    """
+
+    scheme: ClassVar[str | None] = "hf"
+    token_variable: ClassVar[str | None] = "ACCESS_TOKEN"
+
+    ignore_patterns: list[str] | None = None
+    """Files that are not fetched, as shell patterns. Default: Trainer's, ``*.msgpack *.h5 *.bin *.pt *.pth``."""
+
+
+class S3DatasetInitializer(DatasetInitializer):
+    """A data set from S3: ``s3://bucket/path``.
+
+    ``secret_ref=SecretRef("s3")`` names a Secret with the keys ACCESS_KEY_ID and SECRET_ACCESS_KEY.
+    """
+
+    scheme: ClassVar[str | None] = "s3"
+
+    ignore_patterns: list[str] | None = None
+    """Files that are not fetched, as shell patterns. Default: none."""
+    endpoint: str | None = None
+    """URL of the S3 server. Default: AWS."""
+    region: str | None = None
+    """Default: the client's."""
+    role_arn: str | None = None
+    """Role to assume. Default: none."""
+
+
+class S3ModelInitializer(ModelInitializer):
+    """A model from S3: ``s3://bucket/path``; credentials as for :class:`S3DatasetInitializer`."""
+
+    scheme: ClassVar[str | None] = "s3"
+
+    ignore_patterns: list[str] | None = None
+    """Files that are not fetched, as shell patterns. Default: Trainer's, ``*.msgpack *.h5 *.bin *.pt *.pth``."""
+    endpoint: str | None = None
+    """URL of the S3 server. Default: AWS."""
+    region: str | None = None
+    """Default: the client's."""
+    role_arn: str | None = None
+    """Role to assume. Default: none."""
+
+
+class DataCacheInitializer(DatasetInitializer):
+    """A table of the distributed data cache: ``cache://schema/table``.
+
+    It needs a runtime whose dataset-initializer mounts a volume named ``initializer``.
+    """
+
+    scheme: ClassVar[str | None] = "cache"
+
+    metadata_loc: str = Field(min_length=1)
+    """Path of the Iceberg table's metadata file."""
+    num_data_nodes: int = Field(ge=2)
+    """Data nodes of the cache."""
+    head_cpu: str | None = None
+    """CPU of the cache's head. Default: Trainer's, 1."""
+    head_mem: str | None = None
+    """Memory of the cache's head. Default: Trainer's, 1Gi."""
+    worker_cpu: str | None = None
+    """CPU of each data node. Default: Trainer's, 2."""
+    worker_mem: str | None = None
+    """Memory of each data node. Default: Trainer's, 2Gi."""
+    iam_role: str | None = None
+    """Role that may read metadata_loc. Default: none."""
+
+    @field_validator("storage_uri", mode="after")
+    @classmethod
+    def _check_table(cls, value: str) -> str:
+        if not is_template(value) and value.removeprefix("cache://").count("/") != 1:
+            raise ValueError(f"{value!r} must name schema and table: cache://schema/table")
+        return value
+
+    def variables(self) -> dict[str, Any]:
+        found = super().variables()
+        # The head is one more, as the Kubeflow SDK counts.
+        return {"CLUSTER_SIZE": str(int(found.pop("NUM_DATA_NODES")) + 1), **found}
+
+
+class Initializer(ConfigModel):
+    """What is fetched before the training begins."""
+
+    dataset: DatasetInitializer | None = None
+    """Where the data set comes from; it lies under /workspace/dataset. Default: what the runtime says."""
+    model: ModelInitializer | None = None
+    """Where the model comes from; it lies under /workspace/model. Default: what the runtime says."""
+
+    @field_validator("dataset", mode="before")
+    @classmethod
+    def _choose_dataset(cls, value: Any, info: ValidationInfo) -> Any:
+        return _choose(value, DatasetInitializer, _DATASETS, info)
+
+    @field_validator("model", mode="before")
+    @classmethod
+    def _choose_model(cls, value: Any, info: ValidationInfo) -> Any:
+        return _choose(value, ModelInitializer, _MODELS, info)
+
+
+_DATASETS: Mapping[str, type[DatasetInitializer]] = {
+    "hf": HuggingFaceDatasetInitializer,
+    "s3": S3DatasetInitializer,
+    "cache": DataCacheInitializer,
+}
+_MODELS: Mapping[str, type[ModelInitializer]] = {"hf": HuggingFaceModelInitializer, "s3": S3ModelInitializer}
+
+
+def _choose(value: Any, general: type[_Source], by_scheme: Mapping[str, type[_Source]], info: ValidationInfo) -> Any:
+    """Find the class that a dict or a foreign object means, by its URI's scheme, else by its fields."""
+    value = from_text(value, dict)
+    if value is None or isinstance(value, _Source) or is_template(value):
+        return value
+    data = {"storage_uri": value} if isinstance(value, str) else attributes(value, field=str(info.field_name))
+    uri = str(data.get("storage_uri", ""))
+    kind = by_scheme.get(uri.partition("://")[0] if "://" in uri else "hf")
+    if is_template(data.get("storage_uri")) or (kind is None and "://" not in uri):
+        kinds = (general, *by_scheme.values())
+        kind = next((kind for kind in kinds if data.keys() <= kind.model_fields.keys()), general)
+    return (kind or general).nested(data, info)

@@ -1,0 +1,27 @@
+"""Where the trained model is kept."""
+
+from __future__ import annotations
+
+from pydantic import Field, field_validator
+
+from airflow_kubeflow_trainer.config.base import ConfigModel
+from airflow_kubeflow_trainer.config.markers import is_template
+
+
+class PersistentVolumeOutput(ConfigModel):
+    """Keep the trained model on a PersistentVolumeClaim, which outlives the TrainJob.
+
+    The claim is mounted at /workspace/output, where TorchTune writes. It must exist in the TrainJob's namespace.
+    """
+
+    claim_name: str = Field(min_length=1, max_length=253, pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")
+    """Name of the claim."""
+    sub_path: str | None = None
+    """Folder on the volume. Default: one of its own for each try, ``<dag>/<run>/<task>/<try>``."""
+
+    @field_validator("sub_path", mode="after")
+    @classmethod
+    def _check_sub_path(cls, value: str | None) -> str | None:
+        if value is not None and not is_template(value) and (value.startswith("/") or ".." in value.split("/")):
+            raise ValueError(f"{value!r} must be a path below the volume's root, without '..' (Kubernetes' subPath)")
+        return value

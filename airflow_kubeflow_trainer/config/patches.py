@@ -1,0 +1,165 @@
+"""Changes to a runtime for one TrainJob, typed to what Trainer 2.3 admits.
+
+Source: trainer v2.3 pkg/apis/trainer/v1alpha1/trainjob_types.go. A patch can add volumes, mounts and environment, and
+steer scheduling; it cannot add a container, change an image or a command, and it cannot give trainers and initializers
+environment (those have fields of their own).
+"""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+from pydantic import AliasGenerator, ConfigDict, Field, field_validator, model_validator
+from pydantic.alias_generators import to_camel
+
+from airflow_kubeflow_trainer.config.base import ConfigModel
+from airflow_kubeflow_trainer.config.environment import Environment, env_entries
+from airflow_kubeflow_trainer.config.markers import is_template
+
+DEFAULT_MANAGER = "airflow.kubeflow-trainer.io/dag"
+"""Manager of patches whose author names none: Trainer wants a domain-prefixed path."""
+
+_OWN_ENV = ("node", "dataset-initializer", "model-initializer")
+
+
+class _Patch(ConfigModel):
+    # Both the SDK's snake_case and the wire's camelCase are read.
+    model_config = ConfigDict(alias_generator=AliasGenerator(validation_alias=to_camel), populate_by_name=True)
+
+    def wire(self) -> dict[str, Any]:
+        """Give the patch as the API wants it."""
+        return {to_camel(name): _wire(value) for name, value in self.plain_models().items()}
+
+    def plain_models(self) -> dict[str, Any]:
+        """Give the fields that were set, models among them as models."""
+        return {name: getattr(self, name) for name in type(self).model_fields if name in self.model_fields_set}
+
+
+def _wire(value: Any) -> Any:
+    if isinstance(value, _Patch):
+        return value.wire()
+    if isinstance(value, list):
+        return [_wire(item) for item in value]
+    return value
+
+
+class Metadata(_Patch):
+    """Labels and annotations."""
+
+    labels: dict[str, str] | None = None
+    annotations: dict[str, str] | None = None
+
+
+class ContainerPatch(_Patch):
+    """Changes to a container that the runtime has already."""
+
+    name: str = Field(min_length=1)
+    """Name of the container in the runtime."""
+    env: Environment | None = None
+    """Not for the containers node, dataset-initializer and model-initializer, which Trainer refuses."""
+    volume_mounts: list[dict[str, Any]] | None = None
+    """Kubernetes VolumeMounts."""
+    security_context: dict[str, Any] | None = None
+    """Kubernetes SecurityContext."""
+
+    @model_validator(mode="after")
+    def _check_env(self) -> Self:
+        if self.env and self.name in _OWN_ENV:
+            raise ValueError(
+                f"env of container {self.name!r} cannot be patched: use env of the config (node) or of the initializer"
+            )
+        return self
+
+    def wire(self) -> dict[str, Any]:
+        found = super().wire()
+        return found | {"env": env_entries(self.env)} if self.env is not None else found
+
+
+class PodSpecPatch(_Patch):
+    """Changes to the pods of a replicated job."""
+
+    service_account_name: str | None = None
+    volumes: list[dict[str, Any]] | None = None
+    """Kubernetes Volumes. The name ``initializer`` belongs to the runtime's own claim."""
+    init_containers: list[ContainerPatch] | None = None
+    containers: list[ContainerPatch] | None = None
+    image_pull_secrets: list[dict[str, str]] | None = None
+    security_context: dict[str, Any] | None = None
+    node_selector: dict[str, str] | None = None
+    affinity: dict[str, Any] | None = None
+    tolerations: list[dict[str, Any]] | None = None
+    scheduling_gates: list[dict[str, str]] | None = None
+    termination_grace_period_seconds: int | None = Field(default=None, ge=0)
+
+    @field_validator("volumes", mode="after")
+    @classmethod
+    def _check_volumes(cls, value: list[dict[str, Any]] | None) -> list[dict[str, Any]] | None:
+        if any(volume.get("name") == "initializer" for volume in value or []):
+            raise ValueError("the volume name 'initializer' belongs to the runtime's own claim; choose another")
+        return value
+
+
+class PodTemplatePatch(_Patch):
+    """Pods: metadata and spec."""
+
+    metadata: Metadata | None = None
+    spec: PodSpecPatch | None = None
+
+
+class JobSpecPatch(_Patch):
+    """Jobs: their pods."""
+
+    template: PodTemplatePatch | None = None
+
+
+class JobTemplatePatch(_Patch):
+    """Jobs: metadata and spec."""
+
+    metadata: Metadata | None = None
+    spec: JobSpecPatch | None = None
+
+
+class ReplicatedJobPatch(_Patch):
+    """One replicated job of the runtime."""
+
+    name: str = Field(min_length=1)
+    """Its name in the runtime: ``node``, ``dataset-initializer``, ``model-initializer``, ..."""
+    template: JobTemplatePatch | None = None
+
+
+class JobSetSpecPatch(_Patch):
+    """The JobSet's replicated jobs."""
+
+    replicated_jobs: list[ReplicatedJobPatch] | None = None
+
+
+class JobSetTemplatePatch(_Patch):
+    """The JobSet: metadata and spec."""
+
+    metadata: Metadata | None = None
+    spec: JobSetSpecPatch | None = None
+
+
+class TrainingRuntimeSpecPatch(_Patch):
+    """What a runtime says."""
+
+    template: JobSetTemplatePatch | None = None
+
+
+class RuntimePatch(_Patch):
+    """Changes by one manager; each manager has one patch."""
+
+    manager: str = Field(default=DEFAULT_MANAGER, max_length=316)
+    """Who makes the change, as a domain-prefixed path such as ``example.com/team``."""
+    training_runtime_spec: TrainingRuntimeSpecPatch | None = None
+
+    @field_validator("manager", mode="after")
+    @classmethod
+    def _check_manager(cls, value: str) -> str:
+        domain, _, path = value.partition("/")
+        if not is_template(value) and not ("." in domain and path):
+            raise ValueError(f"{value!r} must be a domain-prefixed path, such as 'example.com/team'")
+        return value
+
+    def wire(self) -> dict[str, Any]:
+        return {"manager": self.manager, **super().wire()}
