@@ -11,14 +11,13 @@ from typing import Any
 from airflow_kubeflow_trainer.local.kubelet import objects
 from airflow_kubeflow_trainer.local.kubelet.environment import ContainerConfigError, resolve_environment
 from airflow_kubeflow_trainer.local.kubelet.expansion import expand
-from airflow_kubeflow_trainer.local.kubelet.images import HOME, HOST_ROOT, Image, keeps_host_network
+from airflow_kubeflow_trainer.local.kubelet.images import HOME, HOST_ROOT, TERMINATION_LOG, Image, keeps_host_network
 from airflow_kubeflow_trainer.local.kubelet.isolation import Isolation
 from airflow_kubeflow_trainer.local.kubelet.pod_context import PodContext
 from airflow_kubeflow_trainer.local.kubelet.quantity import parse_quantity
 from airflow_kubeflow_trainer.local.kubelet.rewriting import Rewriter
 from airflow_kubeflow_trainer.local.kubelet.supervisor.spec import Mount, Root, Spec
 
-TERMINATION_LOG = "/dev/termination-log"
 _TEMPORARY = "/tmp"
 
 

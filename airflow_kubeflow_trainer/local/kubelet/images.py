@@ -14,6 +14,7 @@ HOME = "/home/container"
 """Each container's HOME: a folder of its own, so that no login or cache of the user's finds its way in."""
 HOST_ROOT = "/host"
 """Where an initializer sees this machine's files."""
+TERMINATION_LOG = "/dev/termination-log"
 NETWORK_ANNOTATION = "airflow-kubeflow-trainer/network"
 """``host`` on a pod keeps it on this machine's network, ``job`` puts it on its TrainJob's own."""
 
@@ -64,7 +65,8 @@ def stock_images(image_env: Mapping[str, str]) -> dict[str, Image]:
 
     def initializer(kind: str) -> Image:
         module = "airflow_kubeflow_trainer.local.initializers"
-        command = ("python", "-m", module, kind, "--workspace", "/workspace", "--host-root", HOST_ROOT)
+        places = ("--workspace", "/workspace", "--host-root", HOST_ROOT, "--termination-log", TERMINATION_LOG)
+        command = ("python", "-m", module, kind, *places)
         return Image(
             environment=THIS_ENVIRONMENT,
             entrypoint=command,

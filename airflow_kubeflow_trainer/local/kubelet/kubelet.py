@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from typing import Any
 
 from airflow_kubeflow_trainer.cluster.client import Client
 from airflow_kubeflow_trainer.cluster.resources import NODES, PERSISTENT_VOLUME_CLAIMS, PODS, Resource
@@ -132,17 +133,17 @@ class _Kubelet:
                 continue
             self._view.node = None if event.type is WatchType.DELETED else event.object
             self._view.changed.set()
-            lost = self._view.node is not None and node.is_lost(self._view.node)
-            if lost:
+            if self._view.node is None:
+                continue
+            if node.is_lost(self._view.node):
                 await self._pods.lose_all()
             else:
                 self._pods.resume(self._view.pods.values())
-                if self._view.node is not None and not node.is_ready(self._view.node):
-                    await self._report_ready()
+                await self._show_ready(self._view.node)
 
-    async def _report_ready(self) -> None:
+    async def _show_ready(self, current: dict[str, Any]) -> None:
         try:
-            await node.report_ready(self._client, self._options.node_name)
+            await node.show_ready(self._client, current)
         except KubeflowTrainerError as error:
             log.warning("The node did not report that it is ready: %s", error)
 

@@ -16,7 +16,7 @@ from airflow_kubeflow_trainer.local.kubelet.environment import LOOPBACK
 
 UNREACHABLE = "node.kubernetes.io/unreachable"
 """The taint of a node that is lost; a kubelet that sees it on its own node plays dead."""
-
+_NOT_READY = "node.kubernetes.io/not-ready"
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
@@ -47,7 +47,8 @@ async def register(client: Client, *, name: str, capacity: Mapping[str, str], po
     status: dict[str, Any] = {
         "capacity": dict(capacity),
         "allocatable": dict(capacity),
-        "addresses": [{"type": "InternalIP", "address": LOOPBACK}, {"type": "Hostname", "address": name}],
+        # No Hostname: an API server would take it for an address, and prefer it.
+        "addresses": [{"type": "InternalIP", "address": LOOPBACK}],
         "conditions": [_ready()],
     }
     if port is not None:
@@ -55,9 +56,19 @@ async def register(client: Client, *, name: str, capacity: Mapping[str, str], po
     await _patch_status(client, name, status)
 
 
-async def report_ready(client: Client, name: str) -> None:
-    """Say that the node is (again) ready."""
-    await _patch_status(client, name, {"conditions": [_ready()]})
+async def show_ready(client: Client, node: Mapping[str, Any]) -> None:
+    """Say that the node is ready where it does not look so.
+
+    Admission taints a new node until a node lifecycle controller finds it ready; where none runs, nobody else would
+    take that taint away.
+    """
+    name = node["metadata"]["name"]
+    if not _is_ready(node):
+        await _patch_status(client, name, {"conditions": [_ready()]})
+    taints = node["spec"].get("taints") or []
+    kept = [taint for taint in taints if taint["key"] != _NOT_READY]
+    if kept != taints:
+        await client.patch(NODES.path(name=name), {"spec": {"taints": kept or None}})
 
 
 def is_lost(node: Mapping[str, Any]) -> bool:
@@ -65,7 +76,7 @@ def is_lost(node: Mapping[str, Any]) -> bool:
     return any(taint.get("key") == UNREACHABLE for taint in node["spec"].get("taints") or [])
 
 
-def is_ready(node: Mapping[str, Any]) -> bool:
+def _is_ready(node: Mapping[str, Any]) -> bool:
     conditions = (node.get("status") or {}).get("conditions") or []
     return any(condition["type"] == "Ready" and condition["status"] == "True" for condition in conditions)
 

@@ -114,17 +114,15 @@ def _from_status(pod: Pod) -> PodRecord:
     status = pod.get("status") or {}
     known = {entry["name"]: entry for entry in _container_statuses(status)}
     spec = pod["spec"]
+    first = waiting("PodInitializing" if spec.get("initContainers") else "ContainerCreating")
     containers = {}
     for container in [*(spec.get("initContainers") or []), *spec["containers"]]:
-        entry = known.get(container["name"])
-        if entry is None:
-            containers[container["name"]] = ContainerRecord()
-        else:
-            containers[container["name"]] = ContainerRecord(
-                restarts=entry.get("restartCount", 0),
-                state=entry.get("state") or waiting("ContainerCreating"),
-                last_state=entry.get("lastState") or {},
-            )
+        entry = known.get(container["name"], {})
+        containers[container["name"]] = ContainerRecord(
+            restarts=entry.get("restartCount", 0),
+            state=entry.get("state") or first,
+            last_state=entry.get("lastState") or {},
+        )
     started = status.get("startTime")
     return PodRecord(started_at=objects.parse_time(started) if started else time.time(), containers=containers)
 
