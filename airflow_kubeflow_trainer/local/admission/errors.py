@@ -25,6 +25,7 @@ class ErrorType(Enum):
     REQUIRED = ("FieldValueRequired", "Required value")
     DUPLICATE = ("FieldValueDuplicate", "Duplicate value")
     NOT_SUPPORTED = ("FieldValueNotSupported", "Unsupported value")
+    NOT_FOUND = ("FieldValueNotFound", "Not found")
     FORBIDDEN = ("FieldValueForbidden", "Forbidden")
     TOO_LONG = ("FieldValueTooLong", "Too long")
     TOO_MANY = ("FieldValueTooMany", "Too many")
@@ -76,6 +77,10 @@ def required(field: str, detail: str = "") -> FieldError:
     return FieldError(type=ErrorType.REQUIRED, field=field, detail=detail)
 
 
+def not_found(field: str, value: Any) -> FieldError:
+    return FieldError(type=ErrorType.NOT_FOUND, field=field, value=value)
+
+
 def forbidden(field: str, detail: str) -> FieldError:
     return FieldError(type=ErrorType.FORBIDDEN, field=field, detail=detail)
 
@@ -100,7 +105,58 @@ def go_value(value: Any) -> str:
 _STRUCT_ORDER = {
     name: position
     for position, name in enumerate(
-        ["name", "apiGroup", "kind", "manager", "time", "trainingRuntimeSpec", "metadata", "labels", "annotations", "spec", "image", "command", "args", "env", "value", "valueFrom", "fieldRef", "resourceFieldRef", "configMapKeyRef", "secretKeyRef", "apiVersion", "fieldPath", "containerName", "resource", "divisor", "key", "optional", "ports", "envFrom", "resources", "limits", "requests", "claims", "volumeMounts", "readOnly", "mountPath", "subPath", "replicatedJobs", "template", "serviceAccountName", "volumes", "initContainers", "containers", "imagePullSecrets", "securityContext", "nodeSelector", "affinity", "tolerations", "schedulingGates", "terminationGracePeriodSeconds"]
+        [
+            "name",
+            "apiGroup",
+            "kind",
+            "manager",
+            "time",
+            "trainingRuntimeSpec",
+            "metadata",
+            "labels",
+            "annotations",
+            "spec",
+            "image",
+            "command",
+            "args",
+            "env",
+            "value",
+            "valueFrom",
+            "fieldRef",
+            "resourceFieldRef",
+            "configMapKeyRef",
+            "secretKeyRef",
+            "apiVersion",
+            "fieldPath",
+            "containerName",
+            "resource",
+            "divisor",
+            "key",
+            "optional",
+            "ports",
+            "envFrom",
+            "resources",
+            "limits",
+            "requests",
+            "claims",
+            "volumeMounts",
+            "readOnly",
+            "mountPath",
+            "subPath",
+            "replicatedJobs",
+            "template",
+            "serviceAccountName",
+            "volumes",
+            "initContainers",
+            "containers",
+            "imagePullSecrets",
+            "securityContext",
+            "nodeSelector",
+            "affinity",
+            "tolerations",
+            "schedulingGates",
+            "terminationGracePeriodSeconds",
+        ]
     )
 }
 

@@ -116,10 +116,11 @@ def _deprecation(runtime: dict[str, Any]) -> list[str]:
     name, labels = runtime["metadata"]["name"], runtime["metadata"].get("labels") or {}
     if labels.get(SUPPORT_LABEL) != DEPRECATED:
         return []
-    return [
+    warning = (
         f'Referenced ClusterTrainingRuntime "{name}" is deprecated and will be removed in a future release of Kubeflow'
         f" Trainer. See runtime deprecation policy: {DEPRECATION_POLICY_URL}"
-    ]
+    )
+    return [warning]
 
 
 def _other_policy_errors(template: Template, trainjob: dict[str, Any]) -> Iterator[FieldError]:

@@ -1,0 +1,115 @@
+"""What keeps a JobSet or a Job from being created: checks that Trainer's admission does not make.
+
+A TrainJob that fails here was admitted; only events tell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from airflow_kubeflow_trainer.local.admission.errors import FieldError, aggregate, invalid, not_found, required
+from airflow_kubeflow_trainer.local.admission.names import dns_1035_label_problems
+from airflow_kubeflow_trainer.local.controller import identity
+from airflow_kubeflow_trainer.local.controller.jobs import Job, claim_templates
+from airflow_kubeflow_trainer.local.controller.jobset import JobSet
+
+_STANDARD_RESOURCES = ("cpu", "memory", "ephemeral-storage")
+_RANDOM_SUFFIX_LENGTH = 6
+
+
+class CreationError(Exception):
+    """A child cannot be created; the message is the API server's."""
+
+
+def check_jobset(trainjob: dict[str, Any], jobset: JobSet) -> None:
+    """Check what JobSet's webhook checks.
+
+    :raises CreationError: the JobSet would be refused.
+    """
+    name = trainjob["metadata"]["name"]
+    for i, job in enumerate(jobset.spec.get("replicatedJobs", [])):
+        if not job["template"]["spec"]["template"]["spec"].get("containers"):
+            path = f"spec.replicatedJobs[{i}].template.spec.template.spec.containers"
+            words = f'{path}: Invalid value: "null": {path} in body must be of type array: "null"'
+            raise CreationError(f'JobSet.jobset.x-k8s.io "{name}" is invalid: {words}')
+    errors = [*_name_errors(trainjob, jobset), *_volume_errors(jobset)]
+    if errors:
+        raise CreationError(
+            f'admission webhook "vjobset.kb.io" denied the request: JobSet.jobset.x-k8s.io "{name}" is invalid:'
+            f" {aggregate(errors)}"
+        )
+
+
+def check_reapply(trainjob: dict[str, Any], jobset: JobSet) -> None:
+    """Check what happens where Trainer applies a JobSet a second time, to suspend or resume it.
+
+    JobSet fills in a claim policy's retention at creation only; Trainer's next apply lacks it, and is refused.
+
+    :raises CreationError: the JobSet would be refused.
+    """
+    policies = jobset.spec.get("volumeClaimPolicies", [])
+    if any(not policy.get("retentionPolicy") for policy in policies):
+        name = trainjob["metadata"]["name"]
+        words = "spec.volumeClaimPolicies: Invalid value: Value is immutable"
+        raise CreationError(f'JobSet.jobset.x-k8s.io "{name}" is invalid: {words}')
+
+
+def check_job(job: Job) -> None:
+    """Check what the API server checks of a Job, as far as a TrainJob can get it wrong.
+
+    :raises CreationError: the Job would be refused.
+    """
+    errors = list(_job_errors(job))
+    if errors:
+        words = f'Job.batch "{job.name}" is invalid: {aggregate(errors)}'
+        raise CreationError(f'job "{job.name}" creation failed with error: {words}')
+
+
+def _name_errors(trainjob: dict[str, Any], jobset: JobSet) -> Iterator[FieldError]:
+    for i, replicated in enumerate(jobset.spec.get("replicatedJobs", [])):
+        job = identity.job_name(trainjob["metadata"]["name"], replicated["name"], replicated["replicas"] - 1)
+        pod = f"{job}-{replicated['template']['spec']['completions'] - 1}"
+        for kind, length in (("job", len(job)), ("pod", len(pod) + _RANDOM_SUFFIX_LENGTH)):
+            if length > 63:
+                detail = f"JobSet name is too long, {kind} names generated for this JobSet will exceed 63 characters"
+                yield invalid(f"spec.replicatedJobs[{i}].name", job, detail)
+        for problem in dns_1035_label_problems(job[:63].rstrip("-")):
+            yield invalid(f"spec.replicatedJobs[{i}].name", job, problem)
+
+
+def _volume_errors(jobset: JobSet) -> Iterator[FieldError]:
+    claims = [template["metadata"]["name"] for template, _ in claim_templates(jobset)]
+    for i, replicated in enumerate(jobset.spec.get("replicatedJobs", [])):
+        volumes = replicated["template"]["spec"]["template"]["spec"].get("volumes", [])
+        for j, volume in enumerate(volumes):
+            if volume["name"] in claims:
+                path = f"spec.replicatedJobs[{i}].template.spec.template.spec.volumes[{j}].name"
+                detail = f"volume name conflicts with VolumeClaimPolicy template name: {volume['name']}"
+                yield invalid(path, volume["name"], detail)
+
+
+def _job_errors(job: Job) -> Iterator[FieldError]:
+    for field in ("parallelism", "completions"):
+        if job.spec[field] < 0:
+            yield invalid(f"spec.{field}", job.spec[field], "must be greater than or equal to 0")
+    spec = job.spec["template"]["spec"]
+    volumes = {volume["name"] for volume in spec.get("volumes", [])}
+    for kind in ("initContainers", "containers"):
+        for i, container in enumerate(spec.get(kind, [])):
+            path = f"spec.template.spec.{kind}[{i}]"
+            for j, mount in enumerate(container.get("volumeMounts", [])):
+                if mount.get("name") not in volumes:
+                    yield not_found(f"{path}.volumeMounts[{j}].name", mount.get("name", ""))
+                if not mount.get("mountPath"):
+                    yield required(f"{path}.volumeMounts[{j}].mountPath")
+            yield from _resource_errors(container.get("resources", {}), f"{path}.resources")
+
+
+def _resource_errors(resources: dict[str, Any], path: str) -> Iterator[FieldError]:
+    for kind in ("limits", "requests"):
+        for name in sorted(resources.get(kind) or {}):
+            if "/" not in name and name not in _STANDARD_RESOURCES and not name.startswith("hugepages-"):
+                at = f"{path}.{kind}[{name}]"
+                yield invalid(at, name, "must be a standard resource type or fully qualified")
+                yield invalid(at, name, "must be a standard resource for containers")
