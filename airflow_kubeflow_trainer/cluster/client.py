@@ -142,7 +142,7 @@ def _unreachable(where: str) -> Iterator[None]:
         yield
     except (TimeoutError, aiohttp.ClientError, OSError) as error:
         raise ClusterUnreachableError(
-            f"No answer from the cluster at {where}: {error or type(error).__name__}"
+            f"No answer from the cluster at {where}: {str(error) or type(error).__name__}"
         ) from error
 
 

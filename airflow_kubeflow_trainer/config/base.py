@@ -23,7 +23,7 @@ RENDERED = {"rendered": True}
 
 
 class _ConfigMeta(ModelMetaclass):
-    """Construction as authors do it: by position too, like the SDK's dataclasses, and with our words for what is wrong."""
+    """Construction as authors do it: by position too, like the SDK's dataclasses, and with our words for errors."""
 
     def __call__(cls, *args: Any, **data: Any) -> Any:
         model = cast("type[BaseModel]", cls)

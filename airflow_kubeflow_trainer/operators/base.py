@@ -6,14 +6,14 @@ import contextlib
 import time
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 
 from airflow_kubeflow_trainer.config import Initializer, PersistentVolumeOutput, RuntimePatch
 from airflow_kubeflow_trainer.config.actions import OnFinishAction, OnKillAction, choice
-from airflow_kubeflow_trainer.config.template import as_template, from_template
+from airflow_kubeflow_trainer.config.template import as_template, as_template_list, from_template, from_template_list
 from airflow_kubeflow_trainer.exceptions import ConfigError, KubeflowTrainerError, TrainJobDeletedError
 from airflow_kubeflow_trainer.operators.rendered import manifest_parts, to_yaml
 from airflow_kubeflow_trainer.trainjob.identity import TaskIdentity, trainjob_name
@@ -23,6 +23,7 @@ from airflow_kubeflow_trainer.trainjob.runtime import RuntimeView
 if TYPE_CHECKING:
     import jinja2
     from airflow.sdk import Context
+    from airflow.sdk.definitions.mappedoperator import OperatorPartial
 
     from airflow_kubeflow_trainer.hooks.trainer import KubeflowTrainerHook
 
@@ -56,13 +57,14 @@ class TrainJobOperator(BaseOperator):
     :param get_logs: write the log of rank 0 to the task's log. Default True.
     :param deferrable: wait in the triggerer and hold no worker slot. Default True. False waits on the worker, with the
         same outcome.
-    :param admission_timeout: how long it may be suspended in a queue; timedelta or seconds. Default: as long as it takes.
+    :param admission_timeout: how long it may be suspended in a queue; timedelta or seconds. Default: as long as it
+        takes.
     :param startup_timeout: how long it may take from creation, or admission, until its containers run (scheduling,
         image pull, volumes); timedelta or seconds. Default 1 hour. None: as long as it takes.
     :param run_timeout: how long the training may run; timedelta or seconds. Default: as long as it takes.
         ``execution_timeout`` keeps Airflow's meaning: the whole try, from its start.
-    :param on_finish_action: what becomes of a TrainJob that has ended: ``keep_trainjob`` (default), ``delete_trainjob``,
-        ``delete_succeeded_trainjob``.
+    :param on_finish_action: what becomes of a TrainJob that has ended: ``keep_trainjob`` (default),
+        ``delete_trainjob``, ``delete_succeeded_trainjob``.
     :param on_kill_action: what becomes of it when somebody ends the task, or a timeout does: ``delete_trainjob``
         (default), ``suspend_trainjob``, ``keep_trainjob``.
     :return: where the model lies (``output``): claim_name, sub_path and path. None without ``output``.
@@ -71,7 +73,7 @@ class TrainJobOperator(BaseOperator):
     template_fields: Sequence[str] = (
         "runtime",
         "initializer",
-        "output",
+        "model_output",
         "kubernetes_conn_id",
         "namespace",
         "config_file",
@@ -118,7 +120,8 @@ class TrainJobOperator(BaseOperator):
         self.runtime = runtime
         self.runtime_kind = runtime_kind
         self.initializer = as_template(initializer, Initializer, field="initializer")
-        self.output = as_template(output, PersistentVolumeOutput, field="output")
+        # Not `output`: that is Airflow's, the XComArg of this task.
+        self.model_output = as_template(output, PersistentVolumeOutput, field="output")
         self.kubernetes_conn_id = kubernetes_conn_id
         self.namespace = namespace
         self.in_cluster = in_cluster
@@ -127,7 +130,7 @@ class TrainJobOperator(BaseOperator):
         self.name = name
         self.labels = labels
         self.annotations = annotations
-        self.runtime_patches = as_template(runtime_patches, list[RuntimePatch], field="runtime_patches")
+        self.runtime_patches = as_template_list(runtime_patches, RuntimePatch, field="runtime_patches")
         self.queue_name = queue_name
         self.get_logs = get_logs
         self.deferrable = deferrable
@@ -157,6 +160,13 @@ class TrainJobOperator(BaseOperator):
             )
 
     # What Airflow calls
+
+    @classmethod
+    def partial(cls, **kwargs: Any) -> OperatorPartial:  # type: ignore[override]
+        """Map this operator; config models are welcome in ``.expand()`` too."""
+        from airflow_kubeflow_trainer.operators.mapping import ConfigPartial
+
+        return ConfigPartial.of(super().partial(**kwargs))
 
     def execute(self, context: Context) -> Any:
         """Submit the TrainJob, then defer, or wait here."""
@@ -215,8 +225,10 @@ class TrainJobOperator(BaseOperator):
         jinja_env: jinja2.Environment,
         seen_oids: set[int],
     ) -> None:
-        # The one step of rendering that mapped tasks share with others.
-        super()._do_render_template_fields(parent, template_fields, context, jinja_env, seen_oids)
+        # The one step of rendering that mapped tasks share with others. Always as text, which the configs read by their
+        # fields' types: a native DAG would make 0.001 of "1e-3", and True of "True".
+        text_env = context["dag"].get_template_env(force_sandboxed=True)
+        super()._do_render_template_fields(parent, template_fields, context, text_env, seen_oids)
         if parent is self:
             # A field that is wrong is execute()'s to refuse, where the message reaches the task's log.
             with contextlib.suppress(KubeflowTrainerError):
@@ -242,8 +254,8 @@ class TrainJobOperator(BaseOperator):
             labels=dict(self.labels or {}),
             annotations=dict(self.annotations or {}),
             initializer=from_template(Initializer, self.initializer, field="initializer"),
-            output=from_template(PersistentVolumeOutput, self.output, field="output"),
-            runtime_patches=from_template(list[RuntimePatch], self.runtime_patches, field="runtime_patches") or [],
+            output=from_template(PersistentVolumeOutput, self.model_output, field="output"),
+            runtime_patches=tuple(from_template_list(RuntimePatch, self.runtime_patches, field="runtime_patches")),
             queue_name=self.queue_name or None,
         )
         self.check(options)
@@ -290,14 +302,14 @@ def _deadline(context: Context, execution_timeout: timedelta | None) -> float | 
     """Give the moment at which the whole try is over, counted from its start, as Airflow counts."""
     if execution_timeout is None:
         return None
-    started = context["ti"].start_date
-    return (started.timestamp() if started else time.time()) + execution_timeout.total_seconds()
+    started: datetime = context["ti"].start_date
+    return float(started.timestamp() + execution_timeout.total_seconds())
 
 
 def _seconds(value: timedelta | float | None, *, field: str) -> float | None:
     if value is None:
         return None
     seconds = value.total_seconds() if isinstance(value, timedelta) else value
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or seconds <= 0:
+    if seconds <= 0:
         raise ConfigError(f"{field}: must be a timedelta or a number of seconds above 0, not {value!r}")
     return float(seconds)

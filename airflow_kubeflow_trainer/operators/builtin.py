@@ -6,11 +6,11 @@ import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from airflow_kubeflow_trainer.config import TorchTuneConfig
+from airflow_kubeflow_trainer.config import Initializer, TorchTuneConfig
 from airflow_kubeflow_trainer.config.template import as_template, from_template, has_templates
 from airflow_kubeflow_trainer.operators.base import TrainJobOperator
 from airflow_kubeflow_trainer.trainjob.manifest import JobOptions, builtin_trainjob
-from airflow_kubeflow_trainer.trainjob.recipe import check_builtin
+from airflow_kubeflow_trainer.trainjob.torchtune import warn_about_dataset
 
 
 class BuiltinTrainerOperator(TrainJobOperator):
@@ -38,13 +38,15 @@ class BuiltinTrainerOperator(TrainJobOperator):
     def build_manifest(self, options: JobOptions) -> dict[str, Any]:
         return builtin_trainjob(options, self._config())
 
-    def check(self, options: JobOptions) -> None:
-        super().check(options)
-        check_builtin(options, self._config())
-
     def _config(self) -> TorchTuneConfig:
         return from_template(TorchTuneConfig, self.config, field="config") or TorchTuneConfig()
 
     def _warn(self) -> None:
-        for text in ():
-            warnings.warn(text, UserWarning, stacklevel=3)
+        warn_about_dataset(self._config(), from_template(Initializer, self.initializer, field="initializer"))
+        if self.model_output is None:
+            warnings.warn(
+                f"output is not set, so the model that task {self.task_id!r} trains is deleted with its TrainJob; keep "
+                "it by output=PersistentVolumeOutput(...)",
+                UserWarning,
+                stacklevel=2,
+            )

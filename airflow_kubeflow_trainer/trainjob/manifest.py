@@ -1,0 +1,185 @@
+"""The TrainJob itself: a pure function of configuration, identity and runtime."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from airflow_kubeflow_trainer.config.environment import env_entries
+from airflow_kubeflow_trainer.config.initializers import DataCacheInitializer, Initializer
+from airflow_kubeflow_trainer.config.output import PersistentVolumeOutput
+from airflow_kubeflow_trainer.config.patches import RuntimePatch
+from airflow_kubeflow_trainer.config.resources import resource_requirements
+from airflow_kubeflow_trainer.config.torchtune import TorchTuneConfig
+from airflow_kubeflow_trainer.exceptions import ConfigError
+from airflow_kubeflow_trainer.trainjob.identity import PREFIX, TaskIdentity, path_segment
+from airflow_kubeflow_trainer.trainjob.recipe import check
+from airflow_kubeflow_trainer.trainjob.runtime import (
+    DATASET_INITIALIZER,
+    MODEL_INITIALIZER,
+    OUTPUT_PATH,
+    TRAINER,
+    RuntimeView,
+)
+from airflow_kubeflow_trainer.trainjob.torchtune import torchtune_arguments
+
+MANAGER = f"{PREFIX}/operator"
+"""Manager of the patch that labels pods and mounts the output."""
+OUTPUT_VOLUME = "trained-model"
+"""Ours: the name ``initializer`` is taken by the runtime's claim, and would conflict by an event only."""
+QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobOptions:
+    """What every TrainJob of ours is made of, whatever it trains."""
+
+    name: str
+    namespace: str
+    runtime: RuntimeView
+    identity: TaskIdentity
+    labels: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    initializer: Initializer | None = None
+    output: PersistentVolumeOutput | None = None
+    runtime_patches: tuple[RuntimePatch, ...] = ()
+    queue_name: str | None = None
+
+
+def builtin_trainjob(options: JobOptions, config: TorchTuneConfig) -> dict[str, Any]:
+    """Make the TrainJob that fine-tunes with TorchTune.
+
+    :raises ConfigError: what cannot work on this runtime, or cannot be carried.
+    """
+    recipe = check(options.runtime, config)
+    trainer: dict[str, Any] = {
+        # Trainer chooses recipe and config only where the command is exactly this.
+        "command": ["tune", "run"],
+        "args": torchtune_arguments(config, options.initializer, recipe),
+    }
+    # Python holds back what it writes to a pipe: progress would come minutes late.
+    trainer["env"] = env_entries({"PYTHONUNBUFFERED": "1", **config.env})
+    if config.num_nodes is not None:
+        trainer["numNodes"] = config.num_nodes
+    if config.num_proc_per_node is not None:
+        trainer["numProcPerNode"] = config.num_proc_per_node
+    if config.resources_per_node is not None:
+        trainer["resourcesPerNode"] = resource_requirements(config.resources_per_node)
+    return _trainjob(options, trainer)
+
+
+def output_location(options: JobOptions) -> dict[str, str] | None:
+    """Say where the trained model will lie: what the task returns. None where it is not kept."""
+    if options.output is None:
+        return None
+    return {"claim_name": options.output.claim_name, "sub_path": _sub_path(options), "path": OUTPUT_PATH}
+
+
+def _trainjob(options: JobOptions, trainer: Mapping[str, Any]) -> dict[str, Any]:
+    queue = {QUEUE_LABEL: options.queue_name} if options.queue_name else {}
+    spec: dict[str, Any] = {
+        "runtimeRef": {
+            "apiGroup": "trainer.kubeflow.org",
+            "kind": options.runtime.kind,
+            "name": options.runtime.name,
+        }
+    }
+    initializer = _initializer(options)
+    if initializer:
+        spec["initializer"] = initializer
+    spec["trainer"] = dict(trainer)
+    spec["runtimePatches"] = [_own_patch(options), *(patch.wire() for patch in options.runtime_patches)]
+    _check_managers(spec["runtimePatches"])
+    return {
+        "apiVersion": "trainer.kubeflow.org/v1alpha1",
+        "kind": "TrainJob",
+        "metadata": {
+            "name": options.name,
+            "namespace": options.namespace,
+            # Ours come last: a task must know its own TrainJob again.
+            "labels": {**options.labels, **queue, **options.identity.labels()},
+            "annotations": {**options.annotations, **options.identity.annotations()},
+        },
+        "spec": spec,
+    }
+
+
+def _initializer(options: JobOptions) -> dict[str, Any]:
+    sources = options.initializer
+    if sources is None:
+        return {}
+    found: dict[str, Any] = {}
+    for key, step, source in (
+        ("dataset", DATASET_INITIALIZER, sources.dataset),
+        ("model", MODEL_INITIALIZER, sources.model),
+    ):
+        if source is None:
+            continue
+        _check_initializer(options.runtime, step, key, cache=isinstance(source, DataCacheInitializer))
+        found[key] = {"storageUri": source.storage_uri}
+        if source.secret_ref is not None and not source.secret_ref.key:
+            found[key]["secretRef"] = {"name": source.secret_ref.name}
+        env = env_entries(source.variables())
+        if env:
+            found[key]["env"] = env
+    return found
+
+
+def _check_initializer(runtime: RuntimeView, step: str, key: str, *, cache: bool) -> None:
+    job = runtime.job(step)
+    if job is None:
+        raise ConfigError(
+            f"initializer.{key}: runtime {runtime.name!r} has no {step}; use one that has, or leave it out"
+        )
+    mounts = {mount for container in job.containers for mount in container.volume_mounts}
+    if cache and "initializer" not in mounts:
+        raise ConfigError(
+            f"initializer.dataset: the data cache wants a runtime whose {step} mounts a volume named 'initializer'; "
+            f"{runtime.name!r} does not, so Trainer would refuse the TrainJob"
+        )
+
+
+def _own_patch(options: JobOptions) -> dict[str, Any]:
+    """Patch labels and annotations onto all pods (a TrainJob's own do not reach them), and mount the output."""
+    metadata = {
+        "labels": {**options.labels, **options.identity.labels()},
+        "annotations": {**options.annotations, **options.identity.annotations()},
+    }
+    jobs = []
+    for job in options.runtime.jobs:
+        pod: dict[str, Any] = {"metadata": metadata}
+        if job.step == TRAINER and options.output is not None:
+            pod["spec"] = _output_volume(options, [container.name for container in job.containers][:1])
+        jobs.append({"name": job.name, "template": {"spec": {"template": pod}}})
+    return {
+        "manager": MANAGER,
+        "trainingRuntimeSpec": {"template": {"spec": {"replicatedJobs": jobs}}},
+    }
+
+
+def _output_volume(options: JobOptions, containers: list[str]) -> dict[str, Any]:
+    assert options.output is not None
+    mount = {"name": OUTPUT_VOLUME, "mountPath": OUTPUT_PATH, "subPath": _sub_path(options)}
+    return {
+        "volumes": [{"name": OUTPUT_VOLUME, "persistentVolumeClaim": {"claimName": options.output.claim_name}}],
+        "containers": [{"name": name, "volumeMounts": [mount]} for name in containers],
+    }
+
+
+def _sub_path(options: JobOptions) -> str:
+    assert options.output is not None
+    if options.output.sub_path:
+        return options.output.sub_path
+    identity = options.identity
+    task = identity.task_id if identity.map_index < 0 else f"{identity.task_id}-{identity.map_index}"
+    return "/".join(
+        path_segment(part) for part in (identity.dag_id, identity.run_id, task, f"try-{identity.try_number}")
+    )
+
+
+def _check_managers(patches: list[dict[str, Any]]) -> None:
+    managers = [patch["manager"] for patch in patches]
+    repeated = sorted({manager for manager in managers if managers.count(manager) > 1})
+    if repeated:
+        raise ConfigError(f"runtime_patches: each manager may have one patch; {repeated[0]!r} has several. Join them")

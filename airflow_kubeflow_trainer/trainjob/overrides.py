@@ -1,0 +1,106 @@
+"""TorchTune's command line: ``key=value`` arguments that arrive exactly as they were meant.
+
+Three readers stand in the way. Kubernetes expands ``$(X)`` and ``$$`` in arguments; TorchTune splits each at ``=`` and
+takes ``None`` for null; what is left is read as YAML, with OmegaConf's interpolations (``${key}``). So text is written as
+YAML's double-quoted scalars, in which any character has an escape.
+Source: torchtune 0.6.1 torchtune/config/_utils.py, _merge_yaml_and_cli_args.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from airflow_kubeflow_trainer.exceptions import ConfigError
+
+COMPONENTS = (
+    "model", "tokenizer", "checkpointer", "dataset", "optimizer", "lr_scheduler", "loss", "metric_logger", "profiler",
+)  # fmt: skip
+"""Keys whose plain value means ``key._component_``."""
+
+_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+|\[\d+\])*")
+_WORD = re.compile(r"[A-Za-z_/][A-Za-z0-9_./-]*")
+_YAML_WORDS = {"y", "n", "yes", "no", "on", "off", "true", "false", "null", "none", "nan", "inf"}
+_INTERPOLATIONS = re.compile(r"([^$]|\$(?!\{)|\$\{[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z0-9_]+)*\})*")
+
+
+def arguments(overrides: Mapping[str, Any]) -> list[str]:
+    """Write overrides as arguments, in the order given.
+
+    :param overrides: values by dotted key; ``~key`` with None deletes a key.
+    :raises ConfigError: a key or value that TorchTune's command line cannot carry.
+    """
+    return [argument for key, value in overrides.items() for argument in _argument(key, value)]
+
+
+def _argument(key: str, value: Any) -> Iterator[str]:
+    name = key.removeprefix("~")
+    if not _KEY.fullmatch(name) or name == "config":
+        raise ConfigError(f"overrides: {key!r} is no key of TorchTune's; keys are names with dots, like 'optimizer.lr'")
+    if key.startswith("~"):
+        yield key
+    elif isinstance(value, Mapping) and value and (name in COMPONENTS or "_component_" in value):
+        # As one value it would land in `key._component_`.
+        for part, item in value.items():
+            yield from _argument(f"{key}.{part}", item)
+    else:
+        if "max_filename" in key and not isinstance(value, str):
+            raise ConfigError(f"overrides: {key} takes text, not {value!r}: TorchTune keeps its leading zeros")
+        yield f"{key}={_encode(value, key)}"
+
+
+def _encode(value: Any, key: str) -> str:
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value)
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, float):
+        return _encode_float(value)
+    if isinstance(value, str):
+        return _encode_text(value, key)
+    if isinstance(value, list | tuple):
+        return "[" + ",".join(_encode(item, key) for item in value) + "]"
+    if isinstance(value, Mapping) and all(isinstance(name, str) for name in value):
+        return "{" + ",".join(f"{_quote(name, key)}: {_encode(item, key)}" for name, item in value.items()) + "}"
+    raise ConfigError(
+        f"overrides: {key} is {value!r} ({type(value).__name__}); TorchTune reads text, numbers, true, false, null, "
+        "lists, and dicts with text for keys"
+    )
+
+
+def _encode_float(value: float) -> str:
+    if math.isfinite(value):
+        return repr(value)
+    return ".nan" if math.isnan(value) else f"{'-' if value < 0 else ''}.inf"
+
+
+def _encode_text(value: str, key: str) -> str:
+    if _WORD.fullmatch(value) and value.lower() not in _YAML_WORDS:
+        return value
+    return _quote(value, key)
+
+
+def _quote(value: str, key: str) -> str:
+    if not _INTERPOLATIONS.fullmatch(value):
+        raise ConfigError(
+            f"overrides: {key} holds '${{', which begins an interpolation of TorchTune's ('${{output_dir}}/logs'); other "
+            f"text with it cannot be passed: {value!r}"
+        )
+    return '"' + "".join(_escape(character, key) for character in value) + '"'
+
+
+def _escape(character: str, key: str) -> str:
+    code = ord(character)
+    if 0xD800 <= code <= 0xDFFF:
+        raise ConfigError(f"overrides: {key} holds half a character (U+{code:04X}), which is no text")
+    if character in '"\\':
+        return "\\" + character
+    if character.isprintable() and character not in "=$":
+        return character
+    if code <= 0xFF:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"

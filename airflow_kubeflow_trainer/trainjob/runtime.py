@@ -1,0 +1,130 @@
+"""What we need to know of a training runtime."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+ANCESTOR_LABEL = "trainer.kubeflow.org/trainjob-ancestor-step"
+FRAMEWORK_LABEL = "trainer.kubeflow.org/framework"
+TRAINER, DATASET_INITIALIZER, MODEL_INITIALIZER = "trainer", "dataset-initializer", "model-initializer"
+WORKSPACE = "/workspace"
+OUTPUT_PATH = f"{WORKSPACE}/output"
+
+MAX_POD_NAME = 63
+"""JobSet refuses longer names of pods, by an event only."""
+
+
+@dataclass(frozen=True)
+class RuntimeContainer:
+    """One container of a runtime's replicated job."""
+
+    name: str
+    volume_mounts: tuple[str, ...] = ()
+    """Names of the volumes that it mounts."""
+
+
+@dataclass(frozen=True)
+class RuntimeJob:
+    """One replicated job of a runtime."""
+
+    name: str
+    step: str
+    """What it does: ``trainer``, ``dataset-initializer``, ``model-initializer``, or nothing that Trainer knows."""
+    containers: tuple[RuntimeContainer, ...]
+
+
+@dataclass(frozen=True)
+class RuntimeView:
+    """A runtime, as far as a TrainJob depends on it."""
+
+    name: str
+    kind: str
+    framework: str
+    jobs: tuple[RuntimeJob, ...]
+    resources: Mapping[str, Any]
+    """Resources of the trainer's container; what a TrainJob without resources gets."""
+    output_dies_with_trainjob: bool
+    """Whether /workspace lies on a claim that is deleted with the TrainJob."""
+
+    @classmethod
+    def from_object(cls, runtime: Mapping[str, Any]) -> Self:
+        """Read a ClusterTrainingRuntime or TrainingRuntime."""
+        metadata, spec = runtime["metadata"], runtime["spec"]
+        template = spec["template"]["spec"]
+        trainer: Mapping[str, Any] = next((job for job in template["replicatedJobs"] if _step(job) == TRAINER), {})
+        return cls(
+            name=metadata["name"],
+            kind=runtime.get("kind", "ClusterTrainingRuntime"),
+            framework=(metadata.get("labels") or {}).get(FRAMEWORK_LABEL, ""),
+            jobs=tuple(_job(job) for job in template["replicatedJobs"]),
+            resources=next((c.get("resources") or {} for c in _containers(trainer)), {}),
+            output_dies_with_trainjob=_claim_dies(template),
+        )
+
+    @classmethod
+    def stock(cls, name: str) -> Self | None:
+        """Give a runtime as Trainer 2.3 ships it; None where it ships none of that name."""
+        if name in _STOCK_TORCHTUNE:
+            return cls._torchtune(name, "ClusterTrainingRuntime")
+        if name == "torch-distributed":
+            return cls._plain(name, "ClusterTrainingRuntime")
+        return None
+
+    @classmethod
+    def assumed(cls, name: str, *, kind: str) -> Self:
+        """Give a runtime that nobody has read yet the shape of the stock ones, judged by its name."""
+        return cls._torchtune(name, kind) if name.startswith("torchtune-") else cls._plain(name, kind)
+
+    @classmethod
+    def _torchtune(cls, name: str, kind: str) -> Self:
+        steps = (DATASET_INITIALIZER, MODEL_INITIALIZER)
+        jobs = [RuntimeJob(step, step, (RuntimeContainer(step, ("initializer",)),)) for step in steps]
+        node = RuntimeJob("node", TRAINER, (RuntimeContainer("node", ("initializer",)),))
+        return cls(name, kind, "torchtune", (*jobs, node), {"limits": {"nvidia.com/gpu": 2}}, True)
+
+    @classmethod
+    def _plain(cls, name: str, kind: str) -> Self:
+        return cls(name, kind, "torch", (RuntimeJob("node", TRAINER, (RuntimeContainer("node"),)),), {}, False)
+
+    @property
+    def trainer_job(self) -> str:
+        """Name of the replicated job that trains; ``node`` where the runtime marks none."""
+        return next((job.name for job in self.jobs if job.step == TRAINER), "node")
+
+    def job(self, step: str) -> RuntimeJob | None:
+        """Give the replicated job of one step."""
+        return next((job for job in self.jobs if job.step == step), None)
+
+    def max_name_length(self, *, nodes: int = 1) -> int:
+        """How long a TrainJob's name may be: a pod is called ``<name>-<replicated job>-0-<index>-xxxxx``."""
+        endings = (f"-{job.name}-0-{nodes - 1 if job.step == TRAINER else 0}-xxxxx" for job in self.jobs)
+        return min(MAX_POD_NAME - max((len(ending) for ending in endings), default=0), _MAX_NAME)
+
+
+_STOCK_TORCHTUNE = ("torchtune-llama3.2-1b", "torchtune-llama3.2-3b", "torchtune-qwen2.5-1.5b")
+_MAX_NAME = 48
+
+
+def _containers(job: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    found: list[Mapping[str, Any]] = job["template"]["spec"]["template"]["spec"]["containers"] if job else []
+    return found
+
+
+def _step(job: Mapping[str, Any]) -> str:
+    labels = (job["template"].get("metadata") or {}).get("labels") or {}
+    return str(labels.get(ANCESTOR_LABEL, ""))
+
+
+def _job(job: Mapping[str, Any]) -> RuntimeJob:
+    containers = tuple(
+        RuntimeContainer(c["name"], tuple(mount["name"] for mount in c.get("volumeMounts") or []))
+        for c in _containers(job)
+    )
+    return RuntimeJob(job["name"], _step(job), containers)
+
+
+def _claim_dies(template: Mapping[str, Any]) -> bool:
+    policies = template.get("volumeClaimPolicies") or []
+    return any((policy.get("retentionPolicy") or {}).get("whenDeleted") != "Retain" for policy in policies)
