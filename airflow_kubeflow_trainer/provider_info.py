@@ -1,0 +1,34 @@
+"""What Airflow reads of this provider, by the entry point ``apache_airflow_provider``.
+
+There is no ``connection-types``: the type ``kubernetes`` belongs to the cncf provider, and a second declaration would
+take it over for the whole deployment. Every Airflow process reads this when it starts, so the module imports nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+_INTEGRATION = "Kubeflow Trainer"
+
+
+def get_provider_info() -> dict[str, Any]:
+    """Describe the provider as Airflow's ``provider_info.schema.json`` wants it."""
+    return {
+        "package-name": "airflow-kubeflow-trainer",
+        "name": _INTEGRATION,
+        "description": "Runs LLM fine-tuning and distributed PyTorch training as TrainJobs of Kubeflow Trainer v2.",
+        "integrations": [
+            {
+                "integration-name": _INTEGRATION,
+                "external-doc-url": "https://www.kubeflow.org/docs/components/trainer/",
+                "tags": ["kubernetes", "ml"],
+            }
+        ],
+        "operators": _modules("airflow_kubeflow_trainer.operators.builtin"),
+        "hooks": _modules("airflow_kubeflow_trainer.hooks.trainer"),
+        "triggers": _modules("airflow_kubeflow_trainer.triggers.trainjob"),
+    }
+
+
+def _modules(*names: str) -> list[dict[str, Any]]:
+    return [{"integration-name": _INTEGRATION, "python-modules": list(names)}]
