@@ -1,4 +1,4 @@
-"""The kinds of patch: JSON merge patch (RFC 7396) and JSON patch (RFC 6902); strategic ones are in a module of their own."""
+"""The kinds of patch: JSON merge patch (RFC 7396), JSON patch (RFC 6902) and the strategic one."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """The cluster's memory: objects in SQLite, each write a new revision, and the latest revisions for watches.
 
-Every method runs to its end without awaiting, on one event loop: a write, its revision and its publication are one step,
-which no reader can see half of. A write has been handed to the operating system when the method returns, so it outlives
-a SIGKILL of this process.
+Every method runs to its end without awaiting, on one event loop: a write, its revision and its publication are one
+step, which no reader can see half of. A write has been handed to the operating system when the method returns, so it
+outlives a SIGKILL of this process.
 """
 
 from __future__ import annotations
@@ -46,6 +46,13 @@ class Change:
     key: Key
     before: Object | None
     after: Object | None
+    text: str
+    """JSON of the object after the change, or of the object that was removed."""
+
+
+def encode(value: Any) -> str:
+    """Return compact JSON."""
+    return json.dumps(value, separators=(",", ":"))
 
 
 class RevisionGoneError(Exception):
@@ -79,7 +86,7 @@ class Store:
         """Return the object that lies under a key."""
         return self._objects.get(key.resource, {}).get(key)
 
-    def list(self, resource: str, namespace: str | None = None, *, revision: int | None = None) -> Iterator[Object]:
+    def objects(self, resource: str, namespace: str | None = None, *, revision: int | None = None) -> Iterator[Object]:
         """Give the objects of a resource in the order of their keys, of one namespace or of all.
 
         :param revision: give them as they were then.
@@ -94,13 +101,13 @@ class Store:
         """Create or replace an object; return it with its new resourceVersion."""
         revision = self.revision + 1
         stamped = {**obj, "metadata": {**obj["metadata"], "resourceVersion": str(revision)}}
-        text = json.dumps(stamped, separators=(",", ":"))
+        text = encode(stamped)
         with self._database:
             self._database.execute("BEGIN")
             self._database.execute("REPLACE INTO objects VALUES (?, ?, ?, ?, ?)", (*key, text, revision))
             self._database.execute("UPDATE revision SET value = ?", (revision,))
         objects = self._objects.setdefault(key.resource, {})
-        change = Change(revision, key, objects.get(key), stamped)
+        change = Change(revision, key, objects.get(key), stamped, text)
         objects[key] = stamped
         self._record(change)
         return stamped
@@ -117,8 +124,9 @@ class Store:
             self._database.execute("DELETE FROM objects WHERE resource = ? AND namespace = ? AND name = ?", key)
             self._database.execute("UPDATE revision SET value = ?", (revision,))
         del self._objects[key.resource][key]
-        self._record(Change(revision, key, last, None))
-        return {**last, "metadata": {**last["metadata"], "resourceVersion": str(revision)}}
+        removed = {**last, "metadata": {**last["metadata"], "resourceVersion": str(revision)}}
+        self._record(Change(revision, key, last, None, encode(removed)))
+        return removed
 
     def changes_after(self, revision: int) -> list[Change]:
         """Return all changes since a revision, the oldest first.

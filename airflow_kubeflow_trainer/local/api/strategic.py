@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 _MERGE_KEYS: dict[str, tuple[str, ...]] = {
@@ -41,7 +40,7 @@ def strategic_merge(target: Any, patch: dict[str, Any]) -> dict[str, Any]:
     if patch.get(_PATCH) == "delete":
         return {}
     if patch.get(_PATCH) == "replace":
-        return _plain({key: value for key, value in patch.items() if key != _PATCH})
+        return _plain_object(patch)
     merged = dict(target) if isinstance(target, dict) else {}
     retained = patch.get(_RETAIN_KEYS)
     if retained is not None:
@@ -80,7 +79,7 @@ def _merge_key(field: str, patch: list[Any]) -> str | None:
 
 def _merge_list(target: list[Any], patch: list[dict[str, Any]], key: str) -> list[Any]:
     if {_PATCH: "replace"} in patch:
-        return _plain([item for item in patch if item != {_PATCH: "replace"}])
+        return [_plain(item) for item in patch if item != {_PATCH: "replace"}]
     merged = list(target)
     for item in patch:
         position = next((at for at, old in enumerate(merged) if old.get(key) == item[key]), None)
@@ -96,5 +95,9 @@ def _merge_list(target: list[Any], patch: list[dict[str, Any]], key: str) -> lis
 def _plain(value: Any) -> Any:
     """Drop the nulls and directives that mean something to a merge only."""
     if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items() if item is not None and not key.startswith("$")}
-    return copy.deepcopy([_plain(item) for item in value]) if isinstance(value, list) else value
+        return _plain_object(value)
+    return [_plain(item) for item in value] if isinstance(value, list) else value
+
+
+def _plain_object(value: dict[str, Any]) -> dict[str, Any]:
+    return {key: _plain(item) for key, item in value.items() if item is not None and not key.startswith("$")}
