@@ -13,6 +13,7 @@ from airflow_kubeflow_trainer.local.kubelet.environment import ContainerConfigEr
 from airflow_kubeflow_trainer.local.kubelet.expansion import expand
 from airflow_kubeflow_trainer.local.kubelet.images import HOME, HOST_ROOT, TERMINATION_LOG, Image, keeps_host_network
 from airflow_kubeflow_trainer.local.kubelet.isolation import Isolation
+from airflow_kubeflow_trainer.local.kubelet.objects import Pod
 from airflow_kubeflow_trainer.local.kubelet.pod_context import PodContext
 from airflow_kubeflow_trainer.local.kubelet.quantity import parse_quantity
 from airflow_kubeflow_trainer.local.kubelet.rewriting import Rewriter
@@ -91,9 +92,7 @@ async def build_spec(
     private = [_TEMPORARY, HOME, image.working_directory]
     if isolated:
         return _isolated(spec, image, mounts, private_folders=private, root_folder=root_folder)
-    return _rewritten(
-        spec, mounts, private_folders=private, root_folder=root_folder, host_names=context.sandbox.host_names
-    )
+    return _rewritten(context.pod, spec, mounts, private_folders=private, root_folder=root_folder)
 
 
 def _argv(container: Mapping[str, Any], image: Image, env: Mapping[str, str]) -> list[str]:
@@ -124,14 +123,12 @@ def _isolated(spec: Spec, image: Image, mounts: list[Mount], *, private_folders:
     return replace(spec, root=root)
 
 
-def _rewritten(
-    spec: Spec, mounts: list[Mount], *, private_folders: list[str], root_folder: Path, host_names: list[str]
-) -> Spec:
+def _rewritten(pod: Pod, spec: Spec, mounts: list[Mount], *, private_folders: list[str], root_folder: Path) -> Spec:
     folders = {path: str(root_folder) + path for path in private_folders if path not in ("/", _TEMPORARY)}
     for path in folders.values():
         os.makedirs(path, exist_ok=True)
     folders.update({mount.target: mount.source for mount in mounts if mount.target != "/etc/hosts"})
-    rewrite = Rewriter(folders=folders, host_names=host_names)
+    rewrite = Rewriter(pod, folders=folders)
     return replace(
         spec,
         argv=[rewrite(text) for text in spec.argv],

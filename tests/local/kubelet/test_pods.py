@@ -38,9 +38,7 @@ async def test_a_pod_goes_from_pending_over_running_to_succeeded(any_cluster: Cl
         pytest.param("kill -SEGV $$$$", 139, "Error", id="signal-is-128-and-its-number"),
     ],
 )
-async def test_a_failed_container_says_how_it_ended(
-    any_cluster: Cluster, command: str, code: int, reason: str
-) -> None:
+async def test_a_failed_container_says_how_it_ended(any_cluster: Cluster, command: str, code: int, reason: str) -> None:
     pod = await any_cluster.finished(await any_cluster.run_pod("a", ["sh", "-c", command]))
     assert pod["status"]["phase"] == "Failed"
     assert (terminated(pod)["exitCode"], terminated(pod)["reason"]) == (code, reason)
@@ -69,9 +67,7 @@ async def test_an_image_that_is_not_mapped_waits_and_says_how_to_map_it(cluster:
         pytest.param(0, "File", 0, id="log-is-not-asked-for"),
     ],
 )
-async def test_the_termination_message_is_bounded(
-    any_cluster: Cluster, size: int, policy: str, expected: int
-) -> None:
+async def test_the_termination_message_is_bounded(any_cluster: Cluster, size: int, policy: str, expected: int) -> None:
     script = f"head -c {size} /dev/zero | tr '\\0' x > /dev/termination-log; yes log | head -c 3000; exit 1"
     container = {"terminationMessagePolicy": policy}
     pod = await any_cluster.finished(await any_cluster.run_pod("a", ["sh", "-c", script], container=container))

@@ -45,7 +45,7 @@ class Loop:
                     os.read(fd, _READ_BYTES)
                 elif fd == self._orders_fd:
                     if not self._obey(os.read(fd, _READ_BYTES)):
-                        processes.kill_descendants()
+                        processes.kill_and_reap_descendants()
                         return None
                 else:
                     self._copy(fd)
@@ -92,12 +92,7 @@ class Loop:
 
     def _clear_away(self) -> None:
         """Kill what the program left behind, then take over the last of its output."""
-        while True:
-            processes.kill_descendants()
-            try:
-                os.waitpid(-1, 0)
-            except ChildProcessError:
-                break
+        processes.kill_and_reap_descendants()
         for fd in self._program.output:
             while self._copy(fd):
                 pass

@@ -30,8 +30,8 @@ def main() -> None:
         if spec.root is not None:
             _isolate(spec)
         else:
+            # Not to die with the kubelet: somebody has to kill the container first.
             syscalls.adopt_orphans()
-            syscalls.die_with_parent(signal.SIGKILL)
         ended = _run(spec, log_fd)
     except (OSError, StartError) as error:
         now = time.time()

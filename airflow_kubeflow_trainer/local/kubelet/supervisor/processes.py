@@ -38,7 +38,7 @@ def memory_exceeds(numbers: list[int], limit_bytes: int) -> bool:
 
 
 def kill_descendants() -> None:
-    """SIGKILL all processes under this one. One that is being forked may escape: repeat until none is left to reap."""
+    """SIGKILL all processes under this one. One that is being forked just now may escape."""
     if os.getpid() == 1:
         # Of a PID namespace: everybody else in it.
         with suppress(ProcessLookupError):
@@ -47,6 +47,16 @@ def kill_descendants() -> None:
         for number in descendants(own_number()):
             with suppress(ProcessLookupError):
                 os.kill(number, signal.SIGKILL)
+
+
+def kill_and_reap_descendants() -> None:
+    """SIGKILL all processes under this one, until none is left."""
+    while True:
+        kill_descendants()
+        try:
+            os.waitpid(-1, 0)
+        except ChildProcessError:
+            return
 
 
 def _parent(name: str) -> int:

@@ -6,6 +6,7 @@ import os
 import signal
 from dataclasses import dataclass
 
+from . import syscalls
 from .spec import Spec
 
 _RESET_SIGNALS = (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -55,6 +56,7 @@ def start(spec: Spec) -> Program:
 
 def _become(spec: Spec, *, out_write: int, err_write: int, failure_write: int) -> None:
     try:
+        syscalls.die_with_parent(signal.SIGKILL)
         os.setsid()
         os.umask(0o022)
         for number in _RESET_SIGNALS:

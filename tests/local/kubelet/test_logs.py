@@ -1,0 +1,207 @@
+"""Logs are written as containerd writes them, and served as the kubelet serves them."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import os
+import re
+import ssl
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_kubeflow_trainer.local.kubelet.log_reader import LogOptions, read_log
+from airflow_kubeflow_trainer.local.kubelet.supervisor.log_writer import LONGEST_LINE_BYTES, LogWriter
+
+Cluster = Any
+RECORD = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z (stdout|stderr) [FP] (.*)", re.DOTALL)
+
+
+def written(path: Path, chunks: list[bytes]) -> list[bytes]:
+    """Return the records that a writer makes of one stream's chunks."""
+    fd = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC)
+    try:
+        writer = LogWriter(fd)
+        for chunk in chunks:
+            writer.feed("stdout", chunk)
+        writer.flush(end=True)
+    finally:
+        os.close(fd)
+    return path.read_bytes().split(b"\n")[:-1]
+
+
+async def read(path: Path, **options: Any) -> bytes:
+    blocks = [block async for block in read_log(path, LogOptions(**options), ended=lambda: True)]
+    return b"".join(blocks)
+
+
+@given(st.lists(st.text(st.sampled_from("ab\n"), max_size=9).map(str.encode), max_size=9))
+async def test_what_is_written_is_read_again_however_it_was_cut(
+    tmp_path_factory: pytest.TempPathFactory, chunks: list[bytes]
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "log"
+    assert all(RECORD.fullmatch(record) for record in written(path, chunks))
+    text = b"".join(chunks)
+    expected = text if not text or text.endswith(b"\n") else text + b"\n"
+    assert await read(path) == expected
+
+
+async def test_a_long_line_is_written_in_parts_of_16_kib_and_read_as_one(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    line = b"x" * (2 * LONGEST_LINE_BYTES + 5)
+    records = written(path, [line + b"\n" + b"short\n"])
+    assert [record.split(b" ")[2] for record in records] == [b"P", b"P", b"F", b"F"]
+    assert max(len(record.split(b" ", 3)[3]) for record in records) == LONGEST_LINE_BYTES
+    assert await read(path, tail_lines=2) == line + b"\nshort\n"
+    assert (await read(path, timestamps=True)).count(b"Z ") == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        pytest.param({}, "1\n2\n3\n4\n", id="all"),
+        pytest.param({"tail_lines": 2}, "3\n4\n", id="tail"),
+        pytest.param({"tail_lines": 0}, "", id="tail-of-nothing"),
+        pytest.param({"tail_lines": 9}, "1\n2\n3\n4\n", id="tail-longer-than-the-log"),
+        pytest.param({"limit_bytes": 3}, "1\n2", id="limit"),
+        pytest.param({"tail_lines": 2, "limit_bytes": 2}, "3\n", id="tail-and-limit"),
+        pytest.param({"since": 1767225603.0}, "3\n4\n", id="since"),
+    ],
+)
+async def test_a_reader_gets_what_it_asks_for(tmp_path: Path, options: dict[str, Any], expected: str) -> None:
+    path = tmp_path / "log"
+    path.write_text("".join(f"2026-01-01T00:00:0{n}.000000000Z stdout F {n}\n" for n in range(1, 5)))
+    assert (await read(path, **options)).decode() == expected
+
+
+async def test_the_tail_of_a_huge_log_is_found_without_reading_it(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    with path.open("w") as file:
+        file.truncate(2**34)
+        file.seek(0, os.SEEK_END)
+        file.write("\n" + "".join(f"2026-01-01T00:00:00.000000000Z stdout F {n}\n" for n in range(20_000)))
+    assert (await read(path, tail_lines=2)) == b"19998\n19999\n"
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> Callable[[str], ssl.SSLContext]:
+    """Make client contexts whose certificate a named authority has signed; the file NAME.crt is that authority."""
+
+    def context(name: str) -> ssl.SSLContext:
+        key = ec.generate_private_key(ec.SECP256R1())
+        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+        now = datetime.datetime.now(datetime.UTC)
+        certificate = (
+            x509.CertificateBuilder()
+            .subject_name(subject)
+            .issuer_name(subject)
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - datetime.timedelta(days=1))
+            .not_valid_after(now + datetime.timedelta(days=1))
+            .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+            .sign(key, hashes.SHA256())
+        )
+        private = key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+        (tmp_path / f"{name}.crt").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+        (tmp_path / f"{name}.key").write_bytes(private)
+        made = ssl.create_default_context()
+        made.check_hostname, made.verify_mode = False, ssl.CERT_NONE
+        made.load_cert_chain(tmp_path / f"{name}.crt", tmp_path / f"{name}.key")
+        return made
+
+    return context
+
+
+@pytest.fixture
+async def served(
+    idle: Cluster, authority: Callable[[str], ssl.SSLContext], tmp_path: Path
+) -> AsyncIterator[Callable[..., Any]]:
+    """A kubelet that serves logs; gives a function that asks for one and returns status and text."""
+    context = authority("ca")
+    await idle.start(client_ca_file=tmp_path / "ca.crt")
+    port = idle.api.objects["/api/v1/nodes/local"]["status"]["daemonEndpoints"]["kubeletEndpoint"]["Port"]
+    async with aiohttp.ClientSession() as session:
+
+        async def get(pod: str, *, tls: ssl.SSLContext = context, **query: str) -> tuple[int, str]:
+            url = f"https://127.0.0.1:{port}/containerLogs/default/{pod}/node"
+            async with session.get(url, params=query, ssl=tls) as response:
+                return response.status, await response.text()
+
+        yield get
+
+
+async def test_a_log_is_served_to_a_client_certificate_and_to_nobody_else(
+    idle: Cluster, served: Callable[..., Any], authority: Callable[[str], ssl.SSLContext]
+) -> None:
+    await idle.finished(await idle.run_pod("a", ["sh", "-c", "echo one; echo two"]))
+    assert await served("a") == (200, "one\ntwo\n")
+    nobody = ssl.create_default_context()
+    nobody.check_hostname, nobody.verify_mode = False, ssl.CERT_NONE
+    for stranger in (nobody, authority("stranger")):
+        with pytest.raises((aiohttp.ClientError, OSError)):
+            await served("a", tls=stranger)
+
+
+async def test_following_ends_with_the_container_and_misses_nothing(
+    idle: Cluster, served: Callable[..., Any], tmp_path: Path
+) -> None:
+    script = "i=0; while [ $i -lt 200 ]; do echo $i; i=$((i+1)); done; sleep 0.3; echo last"
+    path = await idle.run_pod("a", ["sh", "-c", script])
+    await idle.running(path)
+    status, text = await served("a", follow="true")
+    assert (status, text) == (200, "".join(f"{i}\n" for i in range(200)) + "last\n")
+
+
+async def test_a_progress_bar_is_seen_before_its_line_ends(idle: Cluster, served: Callable[..., Any]) -> None:
+    path = await idle.run_pod("a", ["sh", "-c", "printf '1|25| 4%%\\r'; sleep 1000"])
+    await idle.running(path)
+    async with asyncio.timeout(10):
+        while (await served("a"))[1] != "1|25| 4%\r":
+            await asyncio.sleep(0.05)
+
+
+async def test_the_log_of_the_run_before_is_kept(idle: Cluster, served: Callable[..., Any]) -> None:
+    data = {"volumeMounts": [{"name": "data", "mountPath": "/data"}]}
+    script = "echo run; test -e /data/x && exec sleep 1000; touch /data/x; exit 1"
+    volumes = [{"name": "data", "emptyDir": {}}]
+    path = await idle.run_pod("a", ["sh", "-c", script], container=data, volumes=volumes, restartPolicy="OnFailure")
+    await idle.api.until(
+        path,
+        lambda pod: pod["status"].get("containerStatuses", [{}])[0].get("restartCount") == 1,
+    )
+    assert await served("a", previous="true") == (200, "run\n")
+
+
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        pytest.param({"previous": "true"}, 'previous terminated container "node" in pod "a" not found', id="previous"),
+        pytest.param({}, 'container "node" in pod "a" is waiting to start: ErrImagePull', id="waiting"),
+        pytest.param({"tailLines": "x"}, "Unable to decode the query", id="not-a-number"),
+    ],
+)
+async def test_a_log_that_is_not_there_is_refused_with_the_reason(
+    idle: Cluster, served: Callable[..., Any], query: dict[str, str], message: str
+) -> None:
+    path = await idle.run_pod("a", ["true"], container={"image": "unknown"})
+    await idle.waiting(path, "ErrImagePull")
+    status, text = await served("a", **query)
+    assert status == 400
+    assert message in text
+
+
+async def test_the_log_of_no_pod_is_not_found(served: Callable[..., Any]) -> None:
+    assert (await served("none"))[0] == 404
