@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ast
+import functools
 import json
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import Enum
 from typing import Any, Self, cast
 
@@ -92,6 +93,18 @@ class ConfigModel(BaseModel, metaclass=_ConfigMeta):
             return cls.model_validate(attributes(value, field=field), context=RENDERED if rendered else None)
         except ValidationError as error:
             raise ConfigError(explain(error, cls, field)) from None
+
+
+def field_check(*fields: str) -> Callable[[Callable[[Any, Any], Any]], Any]:
+    """Mark a function as the check of fields, run on values only: what is a template is checked once it is rendered."""
+
+    def decorate(function: Callable[[Any, Any], Any]) -> Any:
+        def check(cls: Any, value: Any) -> Any:
+            return value if is_template(value) else function(cls, value)
+
+        return field_validator(*fields, mode="after")(classmethod(functools.update_wrapper(check, function)))
+
+    return decorate
 
 
 def plain(value: Any) -> Any:

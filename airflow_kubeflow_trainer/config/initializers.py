@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from airflow_kubeflow_trainer.config.base import ConfigModel, attributes, from_text
+from airflow_kubeflow_trainer.config.base import ConfigModel, attributes, field_check, from_text
 from airflow_kubeflow_trainer.config.environment import Environment
 from airflow_kubeflow_trainer.config.markers import is_template
 from airflow_kubeflow_trainer.config.secrets import SecretRef
@@ -41,11 +41,8 @@ class _Source(ConfigModel):
                 )
         return data
 
-    @field_validator("storage_uri", mode="after")
-    @classmethod
+    @field_check("storage_uri")
     def _check_uri(cls, value: str) -> str:
-        if is_template(value):
-            return value
         if cls.scheme == "hf" and "://" not in value:
             value = f"hf://{value}"
         if not value.startswith(f"{cls.scheme}://") if cls.scheme else not _URI.fullmatch(value):
@@ -96,11 +93,10 @@ class HuggingFaceDatasetInitializer(DatasetInitializer):
     ignore_patterns: list[str] | None = None
     """Files that are not fetched, as shell patterns. Default: none."""
 
-    @field_validator("storage_uri", mode="after")
-    @classmethod
+    @field_check("storage_uri")
     def _check_repository(cls, value: str) -> str:
         owner, _, name = value.removeprefix("hf://").partition("/")
-        if not is_template(value) and not (owner and name):
+        if not (owner and name):
             raise ValueError(
                 f"{value!r} must name owner and data set, hf://owner/name: Trainer's initializer fails without"
             )
@@ -176,10 +172,9 @@ class DataCacheInitializer(DatasetInitializer):
     iam_role: str | None = None
     """Role that may read metadata_loc. Default: none."""
 
-    @field_validator("storage_uri", mode="after")
-    @classmethod
+    @field_check("storage_uri")
     def _check_table(cls, value: str) -> str:
-        if not is_template(value) and value.removeprefix("cache://").count("/") != 1:
+        if value.removeprefix("cache://").count("/") != 1:
             raise ValueError(f"{value!r} must name schema and table: cache://schema/table")
         return value
 

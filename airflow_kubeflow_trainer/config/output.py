@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
-from airflow_kubeflow_trainer.config.base import ConfigModel
-from airflow_kubeflow_trainer.config.markers import is_template
+from airflow_kubeflow_trainer.config.base import ConfigModel, field_check
 
 
 class PersistentVolumeOutput(ConfigModel):
@@ -19,9 +18,8 @@ class PersistentVolumeOutput(ConfigModel):
     sub_path: str | None = None
     """Folder on the volume. Default: one of its own for each try, ``<dag>/<run>/<task>/<try>``."""
 
-    @field_validator("sub_path", mode="after")
-    @classmethod
+    @field_check("sub_path")
     def _check_sub_path(cls, value: str | None) -> str | None:
-        if value is not None and not is_template(value) and (value.startswith("/") or ".." in value.split("/")):
+        if value is not None and (value.startswith("/") or ".." in value.split("/")):
             raise ValueError(f"{value!r} must be a path below the volume's root, without '..' (Kubernetes' subPath)")
         return value

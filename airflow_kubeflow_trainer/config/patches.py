@@ -9,12 +9,11 @@ from __future__ import annotations
 
 from typing import Any, Self
 
-from pydantic import AliasGenerator, ConfigDict, Field, field_validator, model_validator
+from pydantic import AliasGenerator, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
-from airflow_kubeflow_trainer.config.base import ConfigModel
+from airflow_kubeflow_trainer.config.base import ConfigModel, field_check
 from airflow_kubeflow_trainer.config.environment import Environment, env_entries
-from airflow_kubeflow_trainer.config.markers import is_template
 
 DEFAULT_MANAGER = "airflow.kubeflow-trainer.io/dag"
 """Manager of patches whose author names none: Trainer wants a domain-prefixed path."""
@@ -91,8 +90,7 @@ class PodSpecPatch(_Patch):
     scheduling_gates: list[dict[str, str]] | None = None
     termination_grace_period_seconds: int | None = Field(default=None, ge=0)
 
-    @field_validator("volumes", mode="after")
-    @classmethod
+    @field_check("volumes")
     def _check_volumes(cls, value: list[dict[str, Any]] | None) -> list[dict[str, Any]] | None:
         if any(volume.get("name") == "initializer" for volume in value or []):
             raise ValueError("the volume name 'initializer' belongs to the runtime's own claim; choose another")
@@ -153,11 +151,10 @@ class RuntimePatch(_Patch):
     """Who makes the change, as a domain-prefixed path such as ``example.com/team``."""
     training_runtime_spec: TrainingRuntimeSpecPatch | None = None
 
-    @field_validator("manager", mode="after")
-    @classmethod
+    @field_check("manager")
     def _check_manager(cls, value: str) -> str:
         domain, _, path = value.partition("/")
-        if not is_template(value) and not ("." in domain and path):
+        if not ("." in domain and path):
             raise ValueError(f"{value!r} must be a domain-prefixed path, such as 'example.com/team'")
         return value
 

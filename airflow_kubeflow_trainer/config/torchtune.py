@@ -9,7 +9,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from airflow_kubeflow_trainer.config.base import ConfigModel, attributes, from_text
+from airflow_kubeflow_trainer.config.base import ConfigModel, attributes, field_check, from_text
 from airflow_kubeflow_trainer.config.datasets import (
     TorchTuneChatDataset,
     TorchTuneDataset,
@@ -60,8 +60,7 @@ class LoraConfig(ConfigModel):
     use_dora: bool | None = None
     """Learn magnitude and direction apart (DoRA). Default: False."""
 
-    @field_validator("lora_attn_modules", mode="after")
-    @classmethod
+    @field_check("lora_attn_modules")
     def _check_modules(cls, value: list[str]) -> list[str]:
         if not value:
             raise ValueError(
@@ -162,8 +161,7 @@ class TorchTuneConfig(ConfigModel):
             return value
         return {key: _mark(item) for key, item in value.items()}
 
-    @field_validator("overrides", mode="after")
-    @classmethod
+    @field_check("overrides")
     def _check_deletions(cls, value: Mapping[str, Any]) -> Mapping[str, Any]:
         for key, item in value.items():
             if key.startswith("~") and item is not None:

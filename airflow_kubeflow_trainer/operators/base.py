@@ -32,8 +32,6 @@ DEFAULT_STARTUP_TIMEOUT = timedelta(hours=1)
 DEFER_MARGIN_SECONDS = 300.0
 """How much later than our own deadline Airflow's ends a deferral: on that one neither trigger nor task has a say."""
 
-_DRY_RUN = TaskIdentity(dag_id="dag", run_id="dry_run", task_id="task", map_index=-1, try_number=1)
-
 
 class TrainJobOperator(BaseOperator):
     """Runs one TrainJob for each try of a task.
@@ -162,7 +160,7 @@ class TrainJobOperator(BaseOperator):
     # What Airflow calls
 
     @classmethod
-    def partial(cls, **kwargs: Any) -> OperatorPartial:  # type: ignore[override]
+    def partial(cls, **kwargs: Any) -> OperatorPartial:
         """Map this operator; config models are welcome in ``.expand()`` too."""
         from airflow_kubeflow_trainer.operators.mapping import ConfigPartial
 
@@ -236,8 +234,14 @@ class TrainJobOperator(BaseOperator):
 
     # How the TrainJob is made
 
-    def manifest(self, identity: TaskIdentity = _DRY_RUN) -> dict[str, Any]:
-        """Build the TrainJob as if the cluster had the runtime as Trainer ships it."""
+    def manifest(self, identity: TaskIdentity | None = None) -> dict[str, Any]:
+        """Build the TrainJob as if the cluster had the runtime as Trainer ships it.
+
+        :param identity: the try that it is for. Default: the first of a run called ``dry_run``.
+        """
+        if identity is None:
+            dag_id = self.dag_id if self.has_dag() else "dag"
+            identity = TaskIdentity(dag_id=dag_id, run_id="dry_run", task_id=self.task_id, map_index=-1, try_number=1)
         runtime = RuntimeView.stock(self.runtime) or RuntimeView.assumed(self.runtime, kind=self.runtime_kind)
         return self.build_manifest(self.options(identity, runtime, self.namespace or "default"))
 

@@ -29,7 +29,12 @@ def to_yaml(value: Any) -> str:
     """Write YAML as a person would: in the order given, long lines unbroken."""
     import yaml
 
-    text: str = yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=10_000)
+    class Dumper(yaml.SafeDumper):
+        def ignore_aliases(self, data: Any) -> bool:
+            # What stands in several places is written in each: &id001 is not for people.
+            return True
+
+    text: str = yaml.dump(value, Dumper=Dumper, sort_keys=False, allow_unicode=True, width=10_000)
     return text
 
 
