@@ -1,8 +1,8 @@
 """Admission of the local cluster: what the API server, Trainer's schemas and Trainer's webhooks let in.
 
-:func:`admit` goes through the stages of a real API server in its order, so that a bad request gets the same code and the
-same words: decoding (400), the mutating webhook (400 in the words of Go's decoder), schema and CEL (422), the validating
-webhook (403).
+:func:`admit` goes through the stages of a real API server in its order, so that a bad request gets the same code
+and the same words: decoding (400), the mutating webhook (400 in the words of Go's decoder), schema and CEL (422), the
+validating webhook (403).
 """
 
 from __future__ import annotations
@@ -15,8 +15,6 @@ from functools import cache
 from importlib import resources
 from typing import Any, Literal, Protocol
 
-from airflow_kubeflow_trainer.local.status import StatusError
-
 from airflow_kubeflow_trainer.local.admission import (
     cel,
     decoding,
@@ -25,6 +23,7 @@ from airflow_kubeflow_trainer.local.admission import (
     trainjob,
 )
 from airflow_kubeflow_trainer.local.admission.errors import (
+    UNCHECKED,
     ErrorType,
     FieldError,
     aggregate,
@@ -32,6 +31,7 @@ from airflow_kubeflow_trainer.local.admission.errors import (
 )
 from airflow_kubeflow_trainer.local.admission.names import metadata_errors
 from airflow_kubeflow_trainer.local.admission.trainjob import Lookup
+from airflow_kubeflow_trainer.local.status import StatusError
 
 __all__ = ["admit", "custom_resource"]
 
@@ -82,7 +82,7 @@ def admit(
 
     :param old: the stored object before an update; None on create.
     :param lookup: finds a stored object by plural, namespace and name.
-    :param field_validation: what becomes of unknown fields: refused (Strict), dropped with a warning (Warn), or dropped.
+    :param field_validation: what becomes of unknown fields: refused (Strict), dropped with a warning (Warn), dropped.
     :return: the object to store, and warnings for the client. The given object is left alone.
     :raises StatusError: the object is refused.
     """
@@ -138,11 +138,7 @@ def _schema_errors(obj: dict[str, Any], schema: dict[str, Any], old: dict[str, A
     errors = metadata_errors(obj.get("metadata") or {})
     errors += structural.validate({key: value for key, value in obj.items() if key != "metadata"}, schema)
     if any(error.type in _BLOCKING for error in errors):
-        words = (
-            "some validation rules were not checked because the object was invalid; correct the existing errors to"
-            " complete validation"
-        )
-        return [*errors, invalid("", None, words)]
+        return [*errors, invalid("", None, UNCHECKED)]
     return [
         *errors,
         *cel.validate(obj, schema, old=cel.NOTHING if old is None else old),
@@ -160,7 +156,7 @@ def _webhook(
         return runtime.validate(obj, old, cluster_wide=resource.plural == "clustertrainingruntimes")
     try:
         return trainjob.validate(obj, old, lookup)
-    except trainjob.Denied as refusal:
+    except trainjob.DeniedError as refusal:
         raise _denied(resource, str(refusal)) from refusal
 
 

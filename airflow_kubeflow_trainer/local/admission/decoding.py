@@ -85,17 +85,21 @@ def _errors(value: Any, schema: Schema, path: str, parent: str) -> Iterator[str]
             f" {_struct(parent)[1]}.{path} of type {_go_type(schema, path)}"
         )
     elif isinstance(value, dict):
-        properties = schema.get("properties", {})
-        rest = schema.get("additionalProperties", {})
-        for key, item in value.items():
-            if key in properties:
-                yield from _errors(item, properties[key], join(path, key), path)
-            elif isinstance(rest, dict):
-                yield from _errors(item, rest, path, parent)
+        yield from _object_errors(value, schema, path, parent)
     elif isinstance(value, list):
         of_structs = schema["items"].get("type") == "object"
         for item in value:
             yield from _errors(item, schema["items"], path, path if of_structs else parent)
+
+
+def _object_errors(value: dict[str, Any], schema: Schema, path: str, parent: str) -> Iterator[str]:
+    properties = schema.get("properties", {})
+    rest = schema.get("additionalProperties", {})
+    for key, item in value.items():
+        if key in properties:
+            yield from _errors(item, properties[key], join(path, key), path)
+        elif isinstance(rest, dict):
+            yield from _errors(item, rest, path, parent)
 
 
 def _special_error(value: Any, schema: Schema) -> str | None:

@@ -17,6 +17,13 @@ OMITTED: Final = _Omitted.OMITTED
 """Stands for a value that the message leaves out; None is printed as null."""
 
 
+UNCHECKED: Final = (
+    "some validation rules were not checked because the object was invalid; correct the existing errors to complete"
+    " validation"
+)
+"""What the API server adds where it leaves the CEL rules out."""
+
+
 class ErrorType(Enum):
     """A kind of field error: the cause's reason and the message's first words."""
 

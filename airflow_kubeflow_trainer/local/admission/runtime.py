@@ -31,14 +31,15 @@ REQUIRED_CONTAINERS = {
 def validate(
     runtime: dict[str, Any], old: dict[str, Any] | None, *, cluster_wide: bool
 ) -> tuple[list[FieldError], list[str]]:
-    """Return what the validating webhook finds wrong, and its warnings. Trainer checks no update of a TrainingRuntime."""
+    """Return what the validating webhook finds wrong, and its warnings; a TrainingRuntime's updates go unchecked."""
     if old is not None and not cluster_wide:
         return [], []
     warnings = []
     if cluster_wide and old is None and (runtime["metadata"].get("labels") or {}).get(SUPPORT_LABEL) == DEPRECATED:
+        name = runtime["metadata"].get("name", "")
         warnings.append(
-            f'ClusterTrainingRuntime "{runtime["metadata"].get("name", "")}" is deprecated and will be removed in a future'
-            f" release of Kubeflow Trainer. See runtime deprecation policy: {DEPRECATION_POLICY_URL}"
+            f'ClusterTrainingRuntime "{name}" is deprecated and will be removed in a future release of Kubeflow'
+            f" Trainer. See runtime deprecation policy: {DEPRECATION_POLICY_URL}"
         )
     template = runtime["spec"].get("template") or {}
     return list(_job_errors((template.get("spec") or {}).get("replicatedJobs", []))), warnings

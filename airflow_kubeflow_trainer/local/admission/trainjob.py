@@ -50,7 +50,7 @@ XGBOOST_ENV = (
 )
 
 
-class Denied(Exception):
+class DeniedError(Exception):
     """A webhook's refusal that names no field."""
 
 
@@ -75,12 +75,12 @@ def validate(
 ) -> tuple[list[FieldError], list[str]]:
     """Return what the validating webhook finds wrong, and its warnings.
 
-    :raises Denied: the runtime is of a kind that Trainer doesn't know.
+    :raises DeniedError: the runtime is of a kind that Trainer doesn't know.
     """
     reference = trainjob["spec"].get("runtimeRef") or {}
     kind, group = reference.get("kind", ""), reference.get("apiGroup", "")
     if kind not in RUNTIME_KINDS or group != "trainer.kubeflow.org":
-        raise Denied(f"unsupported runtime: {f'{kind}.{group}' if group else kind}")
+        raise DeniedError(f"unsupported runtime: {f'{kind}.{group}' if group else kind}")
     cluster_wide = kind == "ClusterTrainingRuntime"
     namespace = None if cluster_wide else trainjob["metadata"].get("namespace")
     runtime = lookup(RUNTIME_KINDS[kind], namespace, reference["name"])

@@ -63,13 +63,13 @@ async def ensure_claims(client: Client, claims: Iterable[dict[str, Any]]) -> Non
     for claim in claims:
         namespace, name = claim["metadata"]["namespace"], claim["metadata"]["name"]
         try:
-            await client.create(PERSISTENT_VOLUME_CLAIMS.path(namespace=namespace), claim)
-        except ConflictError:
             existing = await client.get(PERSISTENT_VOLUME_CLAIMS.path(namespace=namespace, name=name))
-            owners = [owner["uid"] for owner in existing["metadata"].get("ownerReferences", [])]
-            ours = [owner["uid"] for owner in claim["metadata"].get("ownerReferences", [])]
-            if owners and owners != ours:
-                raise ClaimInUseError(name) from None
+        except NotFoundError:
+            existing = await client.create(PERSISTENT_VOLUME_CLAIMS.path(namespace=namespace), claim)
+        owners = [owner["uid"] for owner in existing["metadata"].get("ownerReferences", [])]
+        ours = [owner["uid"] for owner in claim["metadata"].get("ownerReferences", [])]
+        if owners and owners != ours:
+            raise ClaimInUseError(name)
 
 
 async def delete_claims(client: Client, claims: Iterable[dict[str, Any]]) -> None:

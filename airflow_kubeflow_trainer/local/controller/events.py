@@ -43,6 +43,7 @@ class Recorder:
         self._now = now
 
     async def emit(self, involved: dict[str, str], event: JobEvent, source: Source) -> None:
+        """Write an event about an object."""
         namespace = involved["namespace"]
         body = _body(involved, event, source, datetime.fromtimestamp(self._now(), UTC))
         try:

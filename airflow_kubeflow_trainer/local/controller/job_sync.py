@@ -84,7 +84,7 @@ def _count(record: JobRecord, pods: list[Pod], now: float) -> set[str]:
         elif podstate.failed(pod):
             record.failed_pods += 1
             record.failures_in_a_row += 1
-            record.last_failure = now
+            record.last_failure = podstate.finish_time(pod) or now
         else:
             continue
         counted.add(podstate.uid(pod))

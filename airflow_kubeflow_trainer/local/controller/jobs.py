@@ -22,18 +22,22 @@ class Job:
 
     @property
     def completions(self) -> int:
+        """How many pods must succeed."""
         return int(self.spec["completions"])
 
     @property
     def parallelism(self) -> int:
+        """How many pods run at a time."""
         return int(self.spec["parallelism"])
 
     @property
     def backoff_limit(self) -> int:
+        """How many failed pods, or restarts in place, the Job bears."""
         return int(self.spec.get("backoffLimit", 6))
 
     @property
     def restart_policy(self) -> str:
+        """Whether containers that fail are started again in place."""
         return str(self.spec["template"]["spec"]["restartPolicy"])
 
 

@@ -62,8 +62,8 @@ class UnsupportedRuntimeError(Exception):
 
     def __init__(self, policy: str, runtime: str) -> None:
         super().__init__(
-            f"the local cluster does not run the {policy} policy of the runtime {runtime!r}; it runs runtimes with torch,"
-            " jax or xgboost, or without a policy"
+            f"the local cluster does not run the {policy} policy of the runtime {runtime!r}; it runs runtimes with"
+            " torch, jax or xgboost, or without a policy"
         )
 
 

@@ -26,6 +26,7 @@ class JobSetPlan:
 
     @property
     def look_again_seconds(self) -> float | None:
+        """In how many seconds time alone will change something; None where it will not."""
         return min((plan.look_again_seconds for _, plan in self.jobs if plan.look_again_seconds), default=None)
 
 
@@ -53,8 +54,16 @@ def sync_jobset(
     except CreationError as error:
         plan.events.append(JobEvent("Warning", "JobCreationFailed", str(error)))
         return plan
+    _tell_suspension(record, plan)
     plan.statuses = _statuses(jobs, record, plan)
     return plan
+
+
+def _tell_suspension(record: Record, plan: JobSetPlan) -> None:
+    if record.told_suspended != record.suspended:
+        record.told_suspended = record.suspended
+        reason, word = ("SuspendedJobs", "suspended") if record.suspended else ("ResumeJobs", "resumed")
+        plan.events.append(JobEvent("Normal", reason, f"jobset is {word}"))
 
 
 def _by_job(pods: list[Pod]) -> dict[str, list[Pod]]:

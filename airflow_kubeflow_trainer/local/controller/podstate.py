@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from airflow_kubeflow_trainer.local.controller.constants import COMPLETION_INDEX
@@ -63,3 +64,10 @@ def restarts(pod: Pod) -> int:
 def tracked(pod: Pod) -> bool:
     """Tell whether the pod waits to be counted before it may go."""
     return TRACKING_FINALIZER in (pod["metadata"].get("finalizers") or [])
+
+
+def finish_time(pod: Pod) -> float | None:
+    """Return when the last container of an ended pod ended, in seconds since the epoch; None where nobody says."""
+    containers = pod.get("status", {}).get("containerStatuses") or []
+    times = [container.get("state", {}).get("terminated", {}).get("finishedAt") for container in containers]
+    return max((datetime.fromisoformat(time).timestamp() for time in times if time), default=None)

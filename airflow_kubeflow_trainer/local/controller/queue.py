@@ -23,6 +23,7 @@ class WorkQueue(Generic[K]):
         self._changed = asyncio.Event()
 
     def add(self, key: K) -> None:
+        """Add a key, now."""
         if key in self._working:
             self._again.add(key)
         else:
@@ -51,6 +52,7 @@ class WorkQueue(Generic[K]):
         return key
 
     def done(self, key: K) -> None:
+        """Say that the work on a key is over."""
         self._working.discard(key)
         if key in self._again:
             self._again.discard(key)

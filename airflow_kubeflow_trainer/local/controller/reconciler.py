@@ -1,7 +1,7 @@
 """Brings one TrainJob on: reads it and its pods, decides, writes down, acts, reports. In that order, every time.
 
-A look is safe to repeat and to break off anywhere: what has been counted is written down before anything is done about it,
-and what is to be done follows from what is written down and from the pods.
+A look is safe to repeat and to break off anywhere: what has been counted is written down before anything is done about
+it, and what is to be done follows from what is written down and from the pods.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class Reconciler:
         self._garbage = GarbageCollector(client)
 
     async def reconcile(self, key: Key) -> float | None:
-        """Bring one TrainJob on; return in how many seconds it wants to be looked at again, None for at the next change."""
+        """Bring one TrainJob on; return in how many seconds to look again, None for at its next change."""
         namespace, name = key
         try:
             trainjob = await self._client.get(TRAINJOBS.path(namespace=namespace, name=name))
@@ -82,6 +82,11 @@ class Reconciler:
     async def _act(self, look: _Look) -> float | None:
         before = look.record.dump()
         again = await self._apply(look)
+        if look.record.created and look.record.ended is None and not look.record.deleted:
+            try:
+                await children.ensure_claims(self._client, build_claims(look.trainjob, look.jobset))
+            except children.ClaimInUseError:
+                return CLAIM_RETRY_SECONDS
         if not look.record.created or look.record.deleted:
             plan = JobSetPlan()
         else:
@@ -93,10 +98,7 @@ class Reconciler:
             look.record.deleted, plan = True, JobSetPlan()
         if look.record.dump() != before:
             await snapshot.save(self._client, look.trainjob, look.record)
-        try:
-            await self._carry_out(look, plan)
-        except children.ClaimInUseError:
-            again = CLAIM_RETRY_SECONDS
+        await self._carry_out(look, plan)
         await self._report(look, plan, status)
         waits = (again, plan.look_again_seconds, None if until is None else max(until - look.now, 0) + 0.01)
         return None if look.record.deleted else min((wait for wait in waits if wait is not None), default=None)
@@ -118,15 +120,12 @@ class Reconciler:
         return None
 
     async def _carry_out(self, look: _Look, plan: JobSetPlan) -> None:
-        claims = build_claims(look.trainjob, look.jobset)
         if look.record.deleted:
             tracked = [pod for pod in look.pods if podstate.tracked(pod)]
             await children.release(self._client, tracked)
             await children.delete(self._client, [pod for pod in look.pods if not podstate.going(pod)])
-            await children.delete_claims(self._client, claims)
+            await children.delete_claims(self._client, build_claims(look.trainjob, look.jobset))
             return
-        if look.record.created and look.record.ended is None:
-            await children.ensure_claims(self._client, claims)
         for job, job_plan in plan.jobs:
             await children.release(self._client, job_plan.release)
             await children.delete(self._client, job_plan.delete)

@@ -1,7 +1,7 @@
 """What the controller remembers of a TrainJob's JobSet and Jobs between two looks at its pods.
 
-A real cluster keeps it in the status of JobSet and Job objects. Here it is an annotation of the ConfigMap that holds the
-runtime's snapshot, so that a restart of the cluster neither forgets nor repeats a finished Job.
+A real cluster keeps it in the status of JobSet and Job objects. Here it is an annotation of the ConfigMap that holds
+the runtime's snapshot, so that a restart of the cluster neither forgets nor repeats a finished Job.
 """
 
 from __future__ import annotations
@@ -44,6 +44,7 @@ class JobRecord:
 
     @property
     def over(self) -> bool:
+        """Whether the Job has ended."""
         return self.outcome in (Outcome.FAILED, Outcome.COMPLETE)
 
 
@@ -53,6 +54,8 @@ class Record:
 
     created: bool = False
     suspended: bool = False
+    told_suspended: bool = False
+    """What the last event about suspension said."""
     deleted: bool = False
     """The TrainJob's deadline has passed, and all its children are gone or going."""
     ended: dict[str, Any] | None = None
@@ -60,6 +63,7 @@ class Record:
     jobs: dict[str, JobRecord] = field(default_factory=dict)
 
     def dump(self) -> str:
+        """Write the record as JSON, the same record always as the same text."""
         return json.dumps(asdict(self), separators=(",", ":"), sort_keys=True)
 
     @classmethod

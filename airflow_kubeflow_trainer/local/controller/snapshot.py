@@ -1,4 +1,4 @@
-"""The ConfigMap ``<trainjob>-runtime-snapshot``: the runtime as it was when the TrainJob began, and the record of its Jobs."""
+"""The ConfigMap ``<trainjob>-runtime-snapshot``: the runtime as the TrainJob found it, and the record of its Jobs."""
 
 from __future__ import annotations
 
@@ -31,7 +31,8 @@ async def load(client: Client, trainjob: dict[str, Any]) -> tuple[dict[str, Any]
     owners = found["metadata"].get("ownerReferences", [])
     if not any(owner["uid"] == metadata["uid"] for owner in owners):
         raise CreationError(
-            "getting runtime snapshot: invalid runtime snapshot: a snapshot configmap exists but is owned by another object"
+            "getting runtime snapshot: invalid runtime snapshot: a snapshot configmap exists but is owned by another"
+            " object"
         )
     text = (found["metadata"].get("annotations") or {}).get(ANNOTATION)
     return json.loads(found["data"][_KEY]), Record.load(text) if text else Record()

@@ -29,6 +29,7 @@ class Template:
 
     @property
     def jobs(self) -> list[ReplicatedJob]:
+        """The replicated jobs."""
         jobs: list[ReplicatedJob] = self.spec.get("replicatedJobs", [])
         return jobs
 
@@ -37,9 +38,11 @@ class Template:
         return bool(self.policy) and (self.policy or {}).get(name) is not None
 
     def trainer_job(self) -> ReplicatedJob | None:
+        """Return the replicated job that trains."""
         return next((job for job in self.jobs if ancestor(job) == TRAINER_ANCESTOR), None)
 
     def trainer_container(self) -> dict[str, Any] | None:
+        """Return the container that trains."""
         job = self.trainer_job()
         return None if job is None else container(job, NODE)
 

@@ -8,7 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from airflow_kubeflow_trainer.local.admission.errors import FieldError, aggregate, invalid, not_found, required
+from airflow_kubeflow_trainer.local.admission.errors import (
+    UNCHECKED,
+    FieldError,
+    aggregate,
+    invalid,
+    not_found,
+    required,
+)
 from airflow_kubeflow_trainer.local.admission.names import dns_1035_label_problems
 from airflow_kubeflow_trainer.local.controller import identity
 from airflow_kubeflow_trainer.local.controller.jobs import Job, claim_templates
@@ -31,8 +38,11 @@ def check_jobset(trainjob: dict[str, Any], jobset: JobSet) -> None:
     for i, job in enumerate(jobset.spec.get("replicatedJobs", [])):
         if not job["template"]["spec"]["template"]["spec"].get("containers"):
             path = f"spec.replicatedJobs[{i}].template.spec.template.spec.containers"
-            words = f'{path}: Invalid value: "null": {path} in body must be of type array: "null"'
-            raise CreationError(f'JobSet.jobset.x-k8s.io "{name}" is invalid: {words}')
+            errors = [
+                invalid(path, "null", f'{path} in body must be of type array: "null"'),
+                invalid("", None, UNCHECKED),
+            ]
+            raise CreationError(f'JobSet.jobset.x-k8s.io "{name}" is invalid: {aggregate(errors)}')
     errors = [*_name_errors(trainjob, jobset), *_volume_errors(jobset)]
     if errors:
         raise CreationError(
