@@ -53,6 +53,7 @@ def parameters(*, model: Path, dataset: Path, cuda: bool) -> dict[str, Any]:
         "dataset": dataset.as_uri(),
         "dataset_format": "json",
         "steps": STEPS,
+        "learning_rate": 2e-3,
         "device": "cuda" if cuda else "cpu",
         "dtype": "bf16" if cuda else "fp32",
         "resources": {"gpu": 1} if cuda else {"cpu": os.cpu_count() or 1, "memory": "4Gi"},
