@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -126,7 +125,7 @@ def _isolated(spec: Spec, image: Image, mounts: list[Mount], *, private_folders:
 def _rewritten(pod: Pod, spec: Spec, mounts: list[Mount], *, private_folders: list[str], root_folder: Path) -> Spec:
     folders = {path: str(root_folder) + path for path in private_folders if path not in ("/", _TEMPORARY)}
     for path in folders.values():
-        os.makedirs(path, exist_ok=True)
+        Path(path).mkdir(parents=True, exist_ok=True)
     folders.update({mount.target: mount.source for mount in mounts if mount.target != "/etc/hosts"})
     rewrite = Rewriter(pod, folders=folders)
     return replace(

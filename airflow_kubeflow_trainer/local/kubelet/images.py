@@ -97,7 +97,7 @@ def repository(image: str) -> str:
 
 
 def find_image(image: str, images: Mapping[str, Image]) -> Image | None:
-    """Return the first image whose pattern (as for shells: ``*``, ``?``) fits the whole name or that without its tag."""
+    """Return the first image whose pattern (with ``*``, ``?``) fits the whole name, or the name without its tag."""
     for pattern, found in images.items():
         if fnmatch.fnmatchcase(image, pattern) or fnmatch.fnmatchcase(repository(image), pattern):
             return found

@@ -18,9 +18,7 @@ class Rewriter:
     """
 
     def __init__(self, pod: Pod, *, folders: Mapping[str, str]) -> None:
-        """
-        :param folders: for each path of the container, the path of this machine.
-        """
+        """:param folders: for each path of the container, the path of this machine."""
         self._folders = {path: source.rstrip("/") for path, source in folders.items() if path != "/"}
         alternatives = [rf"(?<![\w./-])(?P<folder>{_any_of(self._folders)})(?![\w-]|\.\w)"]
         if subdomain := pod["spec"].get("subdomain"):

@@ -27,13 +27,13 @@ class VolumeError(Exception):
 
 
 class Volumes:
-    """The volumes of one pod."""
+    """The volumes of one pod.
+
+    :param folder: the pod's own folder, for what lives and dies with it.
+    :param claims: the folder of its namespace's claims.
+    """
 
     def __init__(self, pod: Pod, *, folder: Path, claims: Path, source: ConfigSource) -> None:
-        """
-        :param folder: the pod's own folder, for what lives and dies with it.
-        :param claims: the folder of this namespace's claims.
-        """
         self._pod = pod
         self._folder = folder
         self._claims = claims

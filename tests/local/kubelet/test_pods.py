@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -75,7 +75,7 @@ async def test_the_termination_message_is_bounded(any_cluster: Cluster, size: in
     assert len(message) <= expected
     assert len(message.splitlines()) <= 80
     if expected == 2048:
-        assert message.endswith("log\nl\n") or message.endswith("log\n")
+        assert message.endswith(("log\nl\n", "log\n"))
 
 
 async def test_on_failure_restarts_until_it_succeeds_and_keeps_the_last_end(cluster: Cluster) -> None:
@@ -141,7 +141,7 @@ async def test_deletion_lets_the_program_end_by_itself(any_cluster: Cluster) -> 
 
 
 async def test_a_program_that_ignores_sigterm_is_killed_after_its_grace(any_cluster: Cluster) -> None:
-    script = "trap '' TERM; (trap '' TERM; setsid sleep 1000) & echo ready; while :; do sleep 0.1; done"
+    script = "trap '' TERM; (trap '' TERM; setsid sleep 98765) & echo ready; while :; do sleep 0.1; done"
     path = await any_cluster.run_pod("a", ["sh", "-c", script], terminationGracePeriodSeconds=1)
     await any_cluster.running(path)
     await _logged(any_cluster, path, "ready")
@@ -149,7 +149,7 @@ async def test_a_program_that_ignores_sigterm_is_killed_after_its_grace(any_clus
     await any_cluster.api.until(path, lambda pod: not pod)
     ends = [version for version in any_cluster.api.history if version["status"]["phase"] == "Failed"]
     assert terminated(ends[-1])["exitCode"] == 137
-    assert not _processes("sleep 1000")
+    assert not _processes("sleep 98765")
 
 
 async def test_the_deadline_of_a_pod_fails_it(cluster: Cluster) -> None:
@@ -206,14 +206,13 @@ async def _logged(cluster: Cluster, path: str, text: str) -> None:
 
 def _processes(command: str) -> list[int]:
     found = []
-    for name in filter(str.isdigit, os.listdir("/proc")):
+    for folder in Path("/proc").glob("[0-9]*"):
         try:
-            with open(f"/proc/{name}/cmdline", "rb") as file:
-                words = file.read().replace(b"\0", b" ").decode(errors="replace")
+            words = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
         except OSError:
             continue
         if words.startswith(command) or f"-c {command}" in words:
-            found.append(int(name))
+            found.append(int(folder.name))
     return found
 
 

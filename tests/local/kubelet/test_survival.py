@@ -42,11 +42,11 @@ def terminated(pod: dict[str, Any]) -> dict[str, Any]:
 def processes_with(mark: str) -> list[int]:
     """Return the processes that have a text in their environment or command line."""
     found = []
-    for name in filter(str.isdigit, os.listdir("/proc")):
+    for folder in Path("/proc").glob("[0-9]*"):
         for file in ("environ", "cmdline"):
             try:
-                if mark.encode() in Path(f"/proc/{name}/{file}").read_bytes():
-                    found.append(int(name))
+                if mark.encode() in (folder / file).read_bytes():
+                    found.append(int(folder.name))
             except OSError:
                 continue
     return found
