@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from airflow_kubeflow_trainer.local.admission.errors import FieldError, invalid
-from airflow_kubeflow_trainer.local.controller.constants import (
+from airflow_kubeflow_trainer.local.trainer.constants import (
     DATASET_INITIALIZER,
     DEPRECATED,
     DEPRECATION_POLICY_URL,
@@ -15,7 +15,7 @@ from airflow_kubeflow_trainer.local.controller.constants import (
     SUPPORT_LABEL,
     TRAINER_ANCESTOR,
 )
-from airflow_kubeflow_trainer.local.controller.template import (
+from airflow_kubeflow_trainer.local.trainer.template import (
     ancestor,
     container,
     pod_spec,

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from airflow_kubeflow_trainer.local.admission.errors import FieldError, invalid
-from airflow_kubeflow_trainer.local.controller import quantities, torchtune
-from airflow_kubeflow_trainer.local.controller.constants import TUNE_RUN
-from airflow_kubeflow_trainer.local.controller.policies import resources_per_node
-from airflow_kubeflow_trainer.local.controller.template import (
+from airflow_kubeflow_trainer.local.trainer import quantities, torchtune
+from airflow_kubeflow_trainer.local.trainer.constants import TUNE_RUN
+from airflow_kubeflow_trainer.local.trainer.policies import resources_per_node
+from airflow_kubeflow_trainer.local.trainer.template import (
     Template,
     container,
     pod_spec,

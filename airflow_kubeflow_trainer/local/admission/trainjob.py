@@ -13,7 +13,7 @@ from airflow_kubeflow_trainer.local.admission.errors import (
 )
 from airflow_kubeflow_trainer.local.admission.names import domain_prefixed_path_errors
 from airflow_kubeflow_trainer.local.admission.torch import torch_errors
-from airflow_kubeflow_trainer.local.controller.constants import (
+from airflow_kubeflow_trainer.local.trainer.constants import (
     DATASET_INITIALIZER,
     DEPRECATED,
     DEPRECATION_POLICY_URL,
@@ -22,7 +22,7 @@ from airflow_kubeflow_trainer.local.controller.constants import (
     NODE,
     SUPPORT_LABEL,
 )
-from airflow_kubeflow_trainer.local.controller.template import (
+from airflow_kubeflow_trainer.local.trainer.template import (
     Template,
     merge_template,
     pod_spec,

@@ -12,10 +12,10 @@ from airflow_kubeflow_trainer.cluster.resources import PODS, TRAINJOBS
 from airflow_kubeflow_trainer.cluster.watch import WatchType, watch
 from airflow_kubeflow_trainer.exceptions import ApiError, ClusterUnreachableError
 from airflow_kubeflow_trainer.local.controller import runtimes
-from airflow_kubeflow_trainer.local.controller.constants import JOBSET_NAME_LABEL
 from airflow_kubeflow_trainer.local.controller.garbage import GarbageCollector
 from airflow_kubeflow_trainer.local.controller.queue import WorkQueue
 from airflow_kubeflow_trainer.local.controller.reconciler import Key, Reconciler
+from airflow_kubeflow_trainer.local.trainer.constants import JOBSET_NAME_LABEL
 
 __all__ = ["run_controller"]
 

@@ -9,9 +9,9 @@ from airflow_kubeflow_trainer.cluster.client import Client
 from airflow_kubeflow_trainer.cluster.resources import PERSISTENT_VOLUME_CLAIMS, PODS
 from airflow_kubeflow_trainer.exceptions import ConflictError, NotFoundError
 from airflow_kubeflow_trainer.local.controller import identity, podstate
-from airflow_kubeflow_trainer.local.controller.constants import JOBSET_NAME_LABEL, JOBSET_UID_LABEL
 from airflow_kubeflow_trainer.local.controller.pods import TRACKING_FINALIZER
 from airflow_kubeflow_trainer.local.controller.podstate import Pod
+from airflow_kubeflow_trainer.local.trainer.constants import JOBSET_NAME_LABEL, JOBSET_UID_LABEL
 
 
 class ClaimInUseError(Exception):

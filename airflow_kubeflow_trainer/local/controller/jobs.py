@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from airflow_kubeflow_trainer.local.controller import identity
-from airflow_kubeflow_trainer.local.controller.constants import JOBSET_PREFIX
-from airflow_kubeflow_trainer.local.controller.jobset import JobSet
+from airflow_kubeflow_trainer.local.trainer.constants import JOBSET_PREFIX
+from airflow_kubeflow_trainer.local.trainer.jobset import JobSet
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from airflow_kubeflow_trainer.local.controller import podstate
-from airflow_kubeflow_trainer.local.controller.constants import JOB_UID_LABEL
 from airflow_kubeflow_trainer.local.controller.job_sync import JobEvent, JobPlan, status_counts, sync_job
 from airflow_kubeflow_trainer.local.controller.jobs import Job
-from airflow_kubeflow_trainer.local.controller.jobset import JobSet
 from airflow_kubeflow_trainer.local.controller.podstate import Pod
 from airflow_kubeflow_trainer.local.controller.record import JobRecord, Outcome, Record
 from airflow_kubeflow_trainer.local.controller.validation import CreationError, check_job
+from airflow_kubeflow_trainer.local.trainer.constants import JOB_UID_LABEL
+from airflow_kubeflow_trainer.local.trainer.jobset import JobSet
 
 
 @dataclass

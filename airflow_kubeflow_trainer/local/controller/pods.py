@@ -5,22 +5,23 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from airflow_kubeflow_trainer.local.controller import identity, quantities
-from airflow_kubeflow_trainer.local.controller.constants import (
-    COMPLETION_INDEX,
-    JOB_NAME_LABEL,
-    JOB_UID_LABEL,
-    JOBSET_NAME_LABEL,
-    PRIORITY_LABEL,
-)
-from airflow_kubeflow_trainer.local.controller.containers import field_variable
+from airflow_kubeflow_trainer.local.controller import identity
 from airflow_kubeflow_trainer.local.controller.jobs import (
     Job,
     build_jobs,
     claim_name,
     claim_templates,
 )
-from airflow_kubeflow_trainer.local.controller.jobset import JobSet, build_jobset
+from airflow_kubeflow_trainer.local.trainer import quantities
+from airflow_kubeflow_trainer.local.trainer.constants import (
+    COMPLETION_INDEX,
+    JOB_NAME_LABEL,
+    JOB_UID_LABEL,
+    JOBSET_NAME_LABEL,
+    PRIORITY_LABEL,
+)
+from airflow_kubeflow_trainer.local.trainer.containers import field_variable
+from airflow_kubeflow_trainer.local.trainer.jobset import JobSet, build_jobset
 
 TRACKING_FINALIZER = "batch.kubernetes.io/job-tracking"
 """Keeps a pod that has ended until the controller has counted it."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from airflow_kubeflow_trainer.local.controller.constants import COMPLETION_INDEX
 from airflow_kubeflow_trainer.local.controller.pods import TRACKING_FINALIZER
+from airflow_kubeflow_trainer.local.trainer.constants import COMPLETION_INDEX
 
 Pod = dict[str, Any]
 

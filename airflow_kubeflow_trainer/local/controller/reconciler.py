@@ -14,17 +14,17 @@ from airflow_kubeflow_trainer.cluster.client import Client
 from airflow_kubeflow_trainer.cluster.resources import TRAINJOBS
 from airflow_kubeflow_trainer.exceptions import NotFoundError
 from airflow_kubeflow_trainer.local.controller import children, conditions, events, identity, podstate, snapshot
-from airflow_kubeflow_trainer.local.controller.constants import TRAINJOB_CONTROLLER
 from airflow_kubeflow_trainer.local.controller.events import Recorder
 from airflow_kubeflow_trainer.local.controller.garbage import GarbageCollector
 from airflow_kubeflow_trainer.local.controller.job_sync import JobEvent
 from airflow_kubeflow_trainer.local.controller.jobs import Job, build_jobs
-from airflow_kubeflow_trainer.local.controller.jobset import JobSet, UnsupportedRuntimeError, build_jobset
 from airflow_kubeflow_trainer.local.controller.jobset_sync import JobSetPlan, sync_jobset
 from airflow_kubeflow_trainer.local.controller.pods import build_claims, build_pod
 from airflow_kubeflow_trainer.local.controller.podstate import Pod
 from airflow_kubeflow_trainer.local.controller.record import Record
 from airflow_kubeflow_trainer.local.controller.validation import CreationError, check_jobset, check_reapply
+from airflow_kubeflow_trainer.local.trainer.constants import TRAINJOB_CONTROLLER
+from airflow_kubeflow_trainer.local.trainer.jobset import JobSet, UnsupportedRuntimeError, build_jobset
 
 CLAIM_RETRY_SECONDS = 0.2
 CREATION_RETRY_SECONDS = 30.0

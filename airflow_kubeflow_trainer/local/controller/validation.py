@@ -19,7 +19,7 @@ from airflow_kubeflow_trainer.local.admission.errors import (
 from airflow_kubeflow_trainer.local.admission.names import dns_1035_label_problems
 from airflow_kubeflow_trainer.local.controller import identity
 from airflow_kubeflow_trainer.local.controller.jobs import Job, claim_templates
-from airflow_kubeflow_trainer.local.controller.jobset import JobSet
+from airflow_kubeflow_trainer.local.trainer.jobset import JobSet
 
 _STANDARD_RESOURCES = ("cpu", "memory", "ephemeral-storage")
 _RANDOM_SUFFIX_LENGTH = 6

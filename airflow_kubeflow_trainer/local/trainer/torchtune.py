@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow_kubeflow_trainer.local.controller.constants import NODE, TRAINER_PORT
-from airflow_kubeflow_trainer.local.controller.template import Template
+from airflow_kubeflow_trainer.local.trainer.constants import NODE, TRAINER_PORT
+from airflow_kubeflow_trainer.local.trainer.template import Template
 
 IMMUTABLE_CONFIGS = (
     "output_dir",

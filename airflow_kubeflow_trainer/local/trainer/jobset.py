@@ -6,18 +6,18 @@ import copy
 from dataclasses import dataclass
 from typing import Any
 
-from airflow_kubeflow_trainer.local.controller import policies
-from airflow_kubeflow_trainer.local.controller.constants import (
+from airflow_kubeflow_trainer.local.trainer import policies
+from airflow_kubeflow_trainer.local.trainer.constants import (
     DATASET_INITIALIZER,
     MODEL_INITIALIZER,
     NODE,
     TRAINER_ANCESTOR,
 )
-from airflow_kubeflow_trainer.local.controller.containers import (
+from airflow_kubeflow_trainer.local.trainer.containers import (
     env_variable,
     upsert_env,
 )
-from airflow_kubeflow_trainer.local.controller.template import (
+from airflow_kubeflow_trainer.local.trainer.template import (
     Template,
     ancestor,
     container,

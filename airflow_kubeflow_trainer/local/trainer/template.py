@@ -6,8 +6,8 @@ import copy
 from dataclasses import dataclass
 from typing import Any
 
-from airflow_kubeflow_trainer.local.controller import strategic
-from airflow_kubeflow_trainer.local.controller.constants import (
+from airflow_kubeflow_trainer.local.trainer import strategic
+from airflow_kubeflow_trainer.local.trainer.constants import (
     ANCESTOR_LABEL,
     NODE,
     TRAINER_ANCESTOR,

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow_kubeflow_trainer.local.controller import quantities, torchtune
-from airflow_kubeflow_trainer.local.controller.constants import (
+from airflow_kubeflow_trainer.local.trainer import quantities, torchtune
+from airflow_kubeflow_trainer.local.trainer.constants import (
     COMPLETION_INDEX,
     NODE,
     TRAINER_PORT,
     TUNE_RUN,
 )
-from airflow_kubeflow_trainer.local.controller.containers import (
+from airflow_kubeflow_trainer.local.trainer.containers import (
     Container,
     env_variable,
     field_variable,
     upsert_env,
     upsert_port,
 )
-from airflow_kubeflow_trainer.local.controller.template import Template, container
+from airflow_kubeflow_trainer.local.trainer.template import Template, container
 
 RANK_PATH = f"metadata.annotations['{COMPLETION_INDEX}']"
 NOT_RUN_HERE = ("mpi", "flux")
