@@ -180,16 +180,14 @@ class TrainJobOperator(BaseOperator):
             raise TrainJobDeletedError("The task was ended while its TrainJob was being created")
         wait = execution.wait_spec(self, submitted, deadline=_deadline(context, self.execution_timeout))
         if not self.deferrable:
-            event = execution.wait_here(self.hook(), wait, self.log)
-            return self.execute_complete(context, dict(event), result=submitted.result)
+            return self.execute_complete(context, execution.wait_here(self.hook(), wait, submitted.result, self.log))
         self.defer(
-            trigger=execution.trigger(self, identity, wait),
+            trigger=execution.trigger(self, identity, wait, submitted.result),
             method_name="execute_complete",
-            kwargs={"result": submitted.result},
             timeout=None if wait.deadline is None else wait.deadline - time.time() + DEFER_MARGIN_SECONDS,
         )
 
-    def execute_complete(self, context: Context, event: dict[str, Any] | None, result: Any = None) -> Any:
+    def execute_complete(self, context: Context, event: Mapping[str, Any] | None) -> Any:
         """Finish from the trigger's event alone: the result, or why it failed."""
         from airflow_kubeflow_trainer.operators import execution
         from airflow_kubeflow_trainer.triggers.event import error_of, parse_event
@@ -199,8 +197,8 @@ class TrainJobOperator(BaseOperator):
         error = error_of(ended)
         if error is not None:
             raise error
-        self.log.info("TrainJob %s/%s succeeded. Result: %s", ended["namespace"], ended["name"], result)
-        return result
+        self.log.info("TrainJob %s/%s succeeded. Result: %s", ended["namespace"], ended["name"], ended["result"])
+        return ended["result"]
 
     def on_kill(self) -> None:
         """Stop the TrainJob of a worker that is told to end.

@@ -90,7 +90,7 @@ def wait_spec(operator: TrainJobOperator, submitted: Submitted, *, deadline: flo
     )
 
 
-def trigger(operator: TrainJobOperator, identity: TaskIdentity, wait: WaitSpec) -> TrainJobTrigger:
+def trigger(operator: TrainJobOperator, identity: TaskIdentity, wait: WaitSpec, result: Any) -> TrainJobTrigger:
     """Make the trigger that waits for the whole try."""
     task = TaskKey(
         dag_id=identity.dag_id, run_id=identity.run_id, task_id=identity.task_id, map_index=identity.map_index
@@ -99,14 +99,15 @@ def trigger(operator: TrainJobOperator, identity: TaskIdentity, wait: WaitSpec) 
         cluster=operator.cluster,
         wait=wait.to_dict(),
         task=task.to_dict(),
+        result=result,
         on_kill_action=operator.on_kill_action.value,
     )
 
 
-def wait_here(hook: KubeflowTrainerHook, wait: WaitSpec, log: Any) -> TrainJobEvent:
+def wait_here(hook: KubeflowTrainerHook, wait: WaitSpec, result: Any, log: Any) -> TrainJobEvent:
     """Wait on the worker, by the coroutine that the trigger runs."""
     _ = hook.settings
-    return run_blocking(lambda: wait_for_event(hook, wait, log))
+    return run_blocking(lambda: wait_for_event(hook, wait, result, log))
 
 
 def clean_up(operator: TrainJobOperator, ended: TrainJobEvent) -> None:

@@ -14,7 +14,7 @@ from airflow_kubeflow_trainer.config.resources import resource_requirements
 from airflow_kubeflow_trainer.config.torchtune import TorchTuneConfig
 from airflow_kubeflow_trainer.exceptions import ConfigError
 from airflow_kubeflow_trainer.trainjob.identity import PREFIX, TaskIdentity, path_segment
-from airflow_kubeflow_trainer.trainjob.recipe import check
+from airflow_kubeflow_trainer.trainjob.recipe import check, node_resources
 from airflow_kubeflow_trainer.trainjob.runtime import (
     DATASET_INITIALIZER,
     MODEL_INITIALIZER,
@@ -64,8 +64,9 @@ def builtin_trainjob(options: JobOptions, config: TorchTuneConfig) -> dict[str, 
         trainer["numNodes"] = config.num_nodes
     if config.num_proc_per_node is not None:
         trainer["numProcPerNode"] = config.num_proc_per_node
-    if config.resources_per_node is not None:
-        trainer["resourcesPerNode"] = resource_requirements(config.resources_per_node)
+    resources = node_resources(options.runtime, config)
+    if resources is not None:
+        trainer["resourcesPerNode"] = resource_requirements(resources)
     return _trainjob(options, trainer)
 
 

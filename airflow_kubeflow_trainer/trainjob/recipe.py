@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from airflow_kubeflow_trainer.config.resources import resource_requirements
+from airflow_kubeflow_trainer.config.resources import resource_name, resource_requirements
 from airflow_kubeflow_trainer.config.torchtune import TorchTuneConfig
 from airflow_kubeflow_trainer.exceptions import ConfigError
 from airflow_kubeflow_trainer.trainjob.runtime import RuntimeView
@@ -93,6 +93,20 @@ def gpus_per_node(runtime: RuntimeView, config: TorchTuneConfig) -> int:
     return next(counts, 0)
 
 
+def node_resources(runtime: RuntimeView, config: TorchTuneConfig) -> dict[str, Any] | None:
+    """Give the resources that the TrainJob asks for; None where it leaves them to the runtime.
+
+    Trainer merges them into the runtime's, name by name [seen on 2.3]: a job for the CPU would still wait for the stock
+    runtimes' two GPUs, so it says that it wants none.
+    """
+    asked = config.resources_per_node
+    if config.device != "cpu":
+        return asked
+    named = {resource_name(name) for name in asked or {}}
+    unwanted = {name: 0 for name in runtime.resources.get("limits") or {} if "/" in name and name not in named}
+    return {**(asked or {}), **unwanted} or None
+
+
 def _processes(runtime: RuntimeView, config: TorchTuneConfig) -> int | None:
     """Count the processes of a node; None where it is one for each GPU."""
     if config.num_proc_per_node is not None or gpus_per_node(runtime, config) > 0:
@@ -101,10 +115,9 @@ def _processes(runtime: RuntimeView, config: TorchTuneConfig) -> int | None:
 
 
 def _resources(runtime: RuntimeView, config: TorchTuneConfig) -> Mapping[str, Any]:
-    """Give the config's resources, else the runtime's, never both: requests, and limits where a request is missing."""
-    resources: Mapping[str, Any] = runtime.resources
-    if config.resources_per_node is not None:
-        resources = resource_requirements(config.resources_per_node)
+    """Give what Trainer counts by: the config's resources, else the runtime's, never both."""
+    asked = node_resources(runtime, config)
+    resources = runtime.resources if asked is None else resource_requirements(asked)
     return {**(resources.get("limits") or {}), **(resources.get("requests") or {})}
 
 

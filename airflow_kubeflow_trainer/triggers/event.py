@@ -25,9 +25,11 @@ class TrainJobEvent(TypedDict):
     """Whether the TrainJob may still be going on."""
     message: str
     log_tail: list[str]
+    result: Any
+    """What the task returns where the training succeeded."""
 
 
-def event_of(outcome: Outcome, *, name: str, namespace: str, uid: str | None) -> TrainJobEvent:
+def event_of(outcome: Outcome, *, name: str, namespace: str, uid: str | None, result: Any) -> TrainJobEvent:
     """Pack an outcome."""
     diagnosis = outcome.diagnosis
     return TrainJobEvent(
@@ -38,6 +40,7 @@ def event_of(outcome: Outcome, *, name: str, namespace: str, uid: str | None) ->
         alive=outcome.alive,
         message=diagnosis.message[:MAX_MESSAGE] if diagnosis else "",
         log_tail=[line[:MAX_TAIL_LINE] for line in outcome.log_tail],
+        result=result,
     )
 
 

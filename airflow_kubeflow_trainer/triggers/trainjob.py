@@ -32,6 +32,8 @@ class TrainJobTrigger(BaseTrigger):
     :param wait: a :class:`WaitSpec` as a dict.
     :param task: the :class:`TaskKey` of the task as a dict; identity comes from here, since Airflow gives a trigger
         no task instance in ``dag.test()``.
+    :param result: what the task returns where the training succeeds; the event carries it, so that a task can finish from
+        the event alone (``dag.test()`` hands it nothing else).
     :param on_kill_action: what becomes of the TrainJob when somebody ends the task.
     """
 
@@ -41,12 +43,14 @@ class TrainJobTrigger(BaseTrigger):
         cluster: dict[str, Any],
         wait: dict[str, Any],
         task: dict[str, Any],
+        result: Any = None,
         on_kill_action: str = OnKillAction.DELETE_TRAINJOB.value,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.cluster = cluster
         self.wait = wait
         self.task_key = task
+        self.result = result
         self.on_kill_action = on_kill_action
         self._ended = False
 
@@ -57,12 +61,13 @@ class TrainJobTrigger(BaseTrigger):
                 "cluster": self.cluster,
                 "wait": self.wait,
                 "task": self.task_key,
+                "result": self.result,
                 "on_kill_action": self.on_kill_action,
             },
         )
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        event = await wait_for_event(KubeflowTrainerHook(**self.cluster), WaitSpec(**self.wait), self.log)
+        event = await wait_for_event(KubeflowTrainerHook(**self.cluster), WaitSpec(**self.wait), self.result, self.log)
         # Nothing may be awaited between here and the end: a cancel in between would run on_kill on a job that ended.
         self._ended = True
         yield TriggerEvent(dict(event))  # type: ignore[no-untyped-call]
@@ -97,7 +102,7 @@ class TrainJobTrigger(BaseTrigger):
             self.log.error("The task was ended, but %s could not be stopped, and may go on: %s", where, error)
 
 
-async def wait_for_event(hook: KubeflowTrainerHook, spec: WaitSpec, log: Any) -> TrainJobEvent:
+async def wait_for_event(hook: KubeflowTrainerHook, spec: WaitSpec, result: Any, log: Any) -> TrainJobEvent:
     """Wait for a TrainJob and pack how it ended; a cluster that cannot be asked is an outcome too."""
     namespace = hook.given_namespace or ""
     try:
@@ -109,7 +114,7 @@ async def wait_for_event(hook: KubeflowTrainerHook, spec: WaitSpec, log: Any) ->
         outcome = Outcome(diagnosis=Diagnosis(Cause.UNREACHABLE, str(error)), alive=True)
     except ApiError as error:
         outcome = Outcome(diagnosis=Diagnosis(Cause.UNKNOWN, f"The cluster refused to tell: {error}"), alive=True)
-    return event_of(outcome, name=spec.name, namespace=namespace, uid=spec.uid)
+    return event_of(outcome, name=spec.name, namespace=namespace, uid=spec.uid, result=result)
 
 
 async def _to_its_end(work: Coroutine[Any, Any, None]) -> None:
