@@ -1,0 +1,80 @@
+# Needs python3 (3.11 or newer) with pip, and make. Everything else is installed below: the tools into .build, the project
+# and its dependencies, at the versions of uv.lock, into .venv.
+
+PYTHON ?= python3
+UV_VERSION := 0.13.9
+AIRFLOWS := 3.1 3.2
+# The tests of these run on each of $(AIRFLOWS) too: deferred, mapped, killed, failed.
+COMPAT_TESTS := tests/compat tests/airflow/test_finetuning.py
+
+export UV := $(CURDIR)/.build/bootstrap/bin/uv
+export UV_PYTHON_DOWNLOADS := never
+VENV_PYTHON := .venv/bin/python
+SETUP := .venv/.synced
+PYTEST := $(VENV_PYTHON) -m pytest
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-compat lint bench docs clean
+.DELETE_ON_ERROR:
+
+help: ## List these targets.
+	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' $(firstword $(MAKEFILE_LIST)) | while IFS=: read -r target text; do printf '  make %-12s%s\n' "$$target" "$$text"; done
+
+setup: $(SETUP) ## Install the project and all it needs into .venv.
+
+demo: $(SETUP) ## Fine-tune a real LLM on this machine through Airflow; KEEP=1 leaves Airflow and the cluster up.
+	@KEEP=$(KEEP) $(VENV_PYTHON) -m demo
+
+test: $(SETUP) ## Run the tests; ARGS="-k words" narrows them.
+	@$(PYTEST) tests --ignore=tests/compat $(ARGS)
+
+test-compat: $(AIRFLOWS:%=test-compat-%) ## Run the tests that go through a whole Airflow on the older versions too.
+
+lint: $(SETUP) ## Check style, types, layers and uv.lock.
+	@$(UV) lock --check --quiet || { echo "uv.lock does not fit pyproject.toml: run 'uv lock'"; exit 1; }
+	@.venv/bin/ruff check
+	@.venv/bin/ruff format --check
+	@.venv/bin/mypy
+	@.venv/bin/lint-imports
+
+bench: $(SETUP) ## Measure what importing the package and training through it cost.
+	@$(VENV_PYTHON) -m benchmarks.import_cost
+	@$(VENV_PYTHON) -m benchmarks.training_overhead
+
+docs: .build/docs-venv/.synced ## Build the documentation into .build/docs.
+	@.build/docs-venv/bin/mkdocs build --strict --quiet --site-dir .build/docs
+	@echo "The documentation is in .build/docs/index.html"
+
+clean: ## Remove everything that the targets above made.
+	rm -rf .build .venv dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# --- how it is made ---
+
+$(UV):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed, and '$(PYTHON)' is not: name one with 'make PYTHON=/path/to/python3'" >&2; exit 1; }
+	@$(PYTHON) -m pip --version >/dev/null 2>&1 || { echo "'$(PYTHON)' has no pip: install it (on Debian and Ubuntu: apt install python3-pip), or name another Python with 'make PYTHON=/path/to/python3'" >&2; exit 1; }
+	@echo "Installing uv $(UV_VERSION) into .build/bootstrap"
+	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --no-warn-script-location --upgrade --target .build/bootstrap uv==$(UV_VERSION)
+	@touch $@
+
+$(SETUP): pyproject.toml uv.lock | $(UV)
+	@echo "Installing the project into .venv: minutes and some gigabytes the first time, torch above all"
+	@$(UV) sync --frozen --all-extras --python $(PYTHON)
+	@touch $@
+
+.build/docs-venv/.synced: pyproject.toml uv.lock | $(UV)
+	@UV_PROJECT_ENVIRONMENT=.build/docs-venv $(UV) sync --quiet --frozen --only-group docs --python $(PYTHON)
+	@touch $@
+
+.build/compat/%/.installed: tests/compat/airflow-%.txt pyproject.toml | $(SETUP)
+	@echo "Installing Airflow $* into .build/compat/$*"
+	@$(UV) venv --quiet --clear --python $(VENV_PYTHON) .build/compat/$*
+	@$(UV) pip install --quiet --python .build/compat/$*/bin/python --requirements $<
+	@$(UV) pip install --quiet --python .build/compat/$*/bin/python --no-deps --editable .
+	@touch $@
+
+.PHONY: $(AIRFLOWS:%=test-compat-%)
+$(AIRFLOWS:%=test-compat-%): test-compat-%: .build/compat/%/.installed
+	@echo "Airflow $*"
+	@AIRFLOW_PYTHON=$(CURDIR)/.build/compat/$*/bin/python AIRFLOW_VERSION=$* $(PYTEST) $(COMPAT_TESTS) $(ARGS)
