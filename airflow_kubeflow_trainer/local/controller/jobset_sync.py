@@ -42,7 +42,11 @@ def sync_jobset(
     by_job = _by_job(pods)
     suspended = record.suspended
     for job in _known(jobs, record):
-        plan.jobs.append((job, _sync(job, record, by_job, now, suspended=suspended)))
+        # What has not ended with the JobSet is not brought on any more.
+        if record.ended is None or record.jobs[job.name].over:
+            plan.jobs.append((job, _sync(job, record, by_job, now, suspended=suspended)))
+        else:
+            plan.jobs.append((job, JobPlan()))
     if record.ended is None:
         _judge(jobs, record, plan, now)
     if record.ended is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from importlib import resources
 
@@ -10,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_kubeflow_trainer.local.admission import cel, custom_resource, structural
+from airflow_kubeflow_trainer.local.status import StatusError
 
 UNCHECKED = (
     "<nil>: Invalid value: null: some validation rules were not checked because the object was invalid; correct the"
@@ -48,16 +50,20 @@ def test_schemas_are_shipped_without_descriptions(plural):
         pytest.param(
             {"activeDeadlineSeconds": 0},
             [
-                "spec.activeDeadlineSeconds: Invalid value: 0: spec.activeDeadlineSeconds in body should be greater than"
-                " or equal to 1"
+                (
+                    "spec.activeDeadlineSeconds: Invalid value: 0: spec.activeDeadlineSeconds in body should be greater"
+                    " than or equal to 1"
+                )
             ],
             id="too small",
         ),
         pytest.param(
             {"managedBy": "me"},
             [
-                'spec.managedBy: Invalid value: "me": ManagedBy must be trainer.kubeflow.org/trainjob-controller or'
-                " kueue.x-k8s.io/multikueue if set"
+                (
+                    'spec.managedBy: Invalid value: "me": ManagedBy must be trainer.kubeflow.org/trainjob-controller or'
+                    " kueue.x-k8s.io/multikueue if set"
+                )
             ],
             id="managed by nobody known",
         ),
@@ -84,8 +90,10 @@ def test_schemas_are_shipped_without_descriptions(plural):
         pytest.param(
             {"initializer": {"dataset": {"storageUri": "data"}}},
             [
-                'spec.initializer.dataset.storageUri: Invalid value: "data": storageUri may be empty, or it must be a'
-                " valid URI (scheme://...)"
+                (
+                    'spec.initializer.dataset.storageUri: Invalid value: "data": storageUri may be empty, or it must be'
+                    " a valid URI (scheme://...)"
+                )
             ],
             id="no URI",
         ),
@@ -185,9 +193,6 @@ def test_whatever_a_spec_holds_pruning_leaves_only_what_the_schema_knows(spec):
 @given(spec=JSON)
 def test_whatever_a_spec_holds_it_is_admitted_or_refused_and_nothing_else(admission, trainjob, spec):
     obj = {**trainjob(), "spec": spec}
-    try:
+    with contextlib.suppress(StatusError):
         stored, _ = admission.create(obj, field_validation="Ignore")
-    except Exception as refused:
-        assert hasattr(refused, "as_status"), repr(refused)
-    else:
         assert admission.create(stored)[0] == stored

@@ -29,15 +29,16 @@ def runtime_patch(job="node", **pod_spec):
         pytest.param(
             "torch-distributed",
             {"trainer": {"env": [{"name": "PET_NNODES", "value": "1"}, {"name": "PET_MASTER_ADDR", "value": "h"}]}},
-            'spec.trainer.env: Invalid value: [{"name":"PET_NNODES","value":"1"},{"name":"PET_MASTER_ADDR","value":"h"}]:'
-            " must not have reserved envs, invalid envs configured: [PET_MASTER_ADDR PET_NNODES]",
+            'spec.trainer.env: Invalid value: [{"name":"PET_NNODES","value":"1"},{"name":"PET_MASTER_ADDR","value":'
+            '"h"}]: must not have reserved envs, invalid envs configured: [PET_MASTER_ADDR PET_NNODES]',
             id="reserved variables",
         ),
         pytest.param(
             "torch-distributed",
             {"initializer": {"model": {"storageUri": "hf://a/b"}}},
             'spec.runtimeRef: Invalid value: {"name":"torch-distributed","apiGroup":"trainer.kubeflow.org","kind":'
-            '"ClusterTrainingRuntime"}: must have model-initializer job when trainJob is configured with input modelConfig',
+            '"ClusterTrainingRuntime"}: must have model-initializer job when trainJob is configured with input'
+            " modelConfig",
             id="no initializer to configure",
         ),
         pytest.param(
@@ -65,14 +66,15 @@ def runtime_patch(job="node", **pod_spec):
         pytest.param(
             "torchtune-qwen2.5-1.5b",
             {"trainer": {"command": TUNE, "args": QLORA}},
-            'spec.runtimeRef.name: Invalid value: "torchtune-qwen2.5-1.5b": QLoRA is not supported for qwen2_5/1.5B model',
+            'spec.runtimeRef.name: Invalid value: "torchtune-qwen2.5-1.5b": QLoRA is not supported for'
+            " qwen2_5/1.5B model",
             id="QLoRA of qwen",
         ),
         pytest.param(
             LLAMA,
             {"trainer": {"command": TUNE, "args": ["epochs=1", "output_dir=/x"]}},
-            'spec.trainer.args[1]: Invalid value: "output_dir=/x": must not set immutable config "output_dir" in trainer'
-            " args; it is managed by the runtime",
+            'spec.trainer.args[1]: Invalid value: "output_dir=/x": must not set immutable config "output_dir" in'
+            " trainer args; it is managed by the runtime",
             id="what only the runtime sets",
         ),
         pytest.param(
@@ -180,8 +182,8 @@ def test_a_runtimes_trainer_has_a_container_called_node(admission):
     pod["containers"][0]["name"] = "main"
     refusal = admission.refusal(broken)
     assert refusal.message.endswith(
-        'containers: Invalid value: [{"name":"main","image":"i","resources":{}}]: must contain the required container for'
-        " the ancestor: trainer"
+        'containers: Invalid value: [{"name":"main","image":"i","resources":{}}]: must contain the required container'
+        " for the ancestor: trainer"
     )
 
 
