@@ -1,70 +1,118 @@
-"""What Kubernetes fills into objects of the core group, as far as somebody here reads it."""
+"""What Kubernetes fills into core objects that are created."""
 
 from __future__ import annotations
 
 import base64
+from collections.abc import Callable
 from typing import Any
 
-from airflow_kubeflow_trainer.local.api import refusals
-from airflow_kubeflow_trainer.local.api.resources import SERVED
+from airflow_kubeflow_trainer.local.api.metadata import Object
+from airflow_kubeflow_trainer.local.status import bad_request
 
-Object = dict[str, Any]
-
-_KEEPS_STATUS_AT_BIRTH = ("nodes",)
-
-
-def fill_in(plural: str, obj: Object) -> Object:
-    """Return a core object with its defaults, as it is to be stored; others come back as they are."""
-    match plural:
-        case "pods":
-            return {**obj, "spec": _pod_spec(obj)}
-        case "secrets":
-            return _secret(obj)
-        case "persistentvolumeclaims":
-            return {**obj, "spec": {"volumeMode": "Filesystem", **(obj.get("spec") or {})}}
-        case "namespaces":
-            return _namespace(obj)
-        case _:
-            return obj
+_CONTAINER = {
+    "resources": {},
+    "terminationMessagePath": "/dev/termination-log",
+    "terminationMessagePolicy": "File",
+}
+_POD = {
+    "restartPolicy": "Always",
+    "terminationGracePeriodSeconds": 30,
+    "dnsPolicy": "ClusterFirst",
+    "securityContext": {},
+    "schedulerName": "default-scheduler",
+    "enableServiceLinks": True,
+}
 
 
-def first_status(plural: str, obj: Object) -> Object:
-    """Return a new object with the status that it begins with, whatever its creator wrote there."""
-    phases = {"pods": "Pending", "persistentvolumeclaims": "Pending", "namespaces": "Active"}
-    if plural in phases:
-        return {**obj, "status": {"phase": phases[plural]}}
-    if plural in _KEEPS_STATUS_AT_BIRTH or not SERVED[plural].has_status:
-        return obj
-    return {key: value for key, value in obj.items() if key != "status"}
+def fill_in(obj: Object) -> Object:
+    """Return a new core object with its defaults and its first status; objects of other kinds as they are."""
+    fill = _BY_KIND.get(obj["kind"])
+    return fill(obj) if fill is not None and obj["apiVersion"] == "v1" else obj
 
 
-def _pod_spec(obj: Object) -> Object:
-    spec = obj.get("spec") or {}
-    if not spec.get("containers"):
-        name = obj["metadata"].get("name", "")
-        raise refusals.invalid(
-            SERVED["pods"], name, field="spec.containers", reason="FieldValueRequired", problem="Required value"
-        )
-    defaults = {"restartPolicy": "Always", "terminationGracePeriodSeconds": 30, "dnsPolicy": "ClusterFirst"}
-    filled = {**defaults, **spec, "containers": [_container(item) for item in spec["containers"]]}
-    if spec.get("initContainers"):
-        filled["initContainers"] = [_container(item) for item in spec["initContainers"]]
-    return filled
+def fold_in(obj: Object) -> Object:
+    """Return an updated object with its write-only fields folded into those that are stored."""
+    return _secret(obj) if obj["kind"] == "Secret" else obj
+
+
+def _pod(obj: Object) -> Object:
+    spec = {**_POD, **_mapping(obj, "spec")}
+    for field in ("initContainers", "containers"):
+        if spec.get(field):
+            spec[field] = [_container(container) for container in spec[field]]
+    return {**obj, "spec": spec, "status": {"phase": "Pending", "qosClass": _quality(spec)}}
 
 
 def _container(container: Object) -> Object:
-    defaults = {"terminationMessagePath": "/dev/termination-log", "terminationMessagePolicy": "File"}
-    return {**defaults, "imagePullPolicy": "IfNotPresent", "resources": {}, **container}
+    image = str(container.get("image", ""))
+    tag = image.rpartition("/")[2].partition(":")[2]
+    policy = "IfNotPresent" if "@" in image or tag not in ("", "latest") else "Always"
+    filled = {"imagePullPolicy": policy, **_CONTAINER, **container}
+    resources = filled["resources"] or {}
+    if resources.get("limits"):
+        filled["resources"] = {**resources, "requests": {**resources["limits"], **(resources.get("requests") or {})}}
+    return filled
 
 
-def _secret(obj: Object) -> Object:
-    plain = obj.get("stringData") or {}
-    data = {**(obj.get("data") or {}), **{key: base64.b64encode(plain[key].encode()).decode() for key in plain}}
-    secret = {"type": "Opaque", **{key: value for key, value in obj.items() if key not in ("stringData", "data")}}
-    return {**secret, "data": data} if data else secret
+def _quality(spec: Object) -> str:
+    resources = [container.get("resources") or {} for container in spec.get("containers") or []]
+    limits = [each.get("limits") or {} for each in resources]
+    requests = [each.get("requests") or {} for each in resources]
+    if not any({"cpu", "memory"} & set(each) for each in (*limits, *requests)):
+        return "BestEffort"
+    guaranteed = all(
+        {"cpu", "memory"} <= set(limit) and all(request.get(key) == limit[key] for key in ("cpu", "memory"))
+        for limit, request in zip(limits, requests, strict=True)
+    )
+    return "Guaranteed" if guaranteed else "Burstable"
+
+
+def _claim(obj: Object) -> Object:
+    spec = {"volumeMode": "Filesystem", **_mapping(obj, "spec")}
+    return {**obj, "spec": spec, "status": {"phase": "Pending"}}
 
 
 def _namespace(obj: Object) -> Object:
-    metadata = obj["metadata"]
-    labels = {**(metadata.get("labels") or {}), "kubernetes.io/metadata.name": metadata["name"]}
-    return {**obj, "metadata": {**metadata, "labels": labels}, "spec": {"finalizers": ["kubernetes"]}}
+    labels = {**(obj["metadata"].get("labels") or {}), "kubernetes.io/metadata.name": obj["metadata"]["name"]}
+    metadata = {**obj["metadata"], "labels": labels}
+    return {**obj, "metadata": metadata, "spec": {"finalizers": ["kubernetes"]}, "status": {"phase": "Active"}}
+
+
+def _secret(obj: Object) -> Object:
+    """Write the secret's ``stringData`` into its ``data``."""
+    obj = {"type": "Opaque", **obj}
+    plain = obj.pop("stringData", None) or {}
+    if not isinstance(plain, dict) or not all(isinstance(value, str) for value in plain.values()):
+        raise bad_request("Secret.stringData: must be a map of strings")
+    encoded = {key: base64.b64encode(value.encode()).decode() for key, value in plain.items()}
+    if encoded:
+        obj["data"] = {**(obj.get("data") or {}), **encoded}
+    return obj
+
+
+def _service(obj: Object) -> Object:
+    spec = {"type": "ClusterIP", "sessionAffinity": "None", "clusterIP": "None", **_mapping(obj, "spec")}
+    return {**obj, "spec": spec, "status": {"loadBalancer": {}}}
+
+
+def _node(obj: Object) -> Object:
+    return {**obj, "spec": _mapping(obj, "spec"), "status": _mapping(obj, "status")}
+
+
+def _mapping(obj: Object, field: str) -> Object:
+    value: Any = obj.get(field) or {}
+    if not isinstance(value, dict):
+        kind = obj["kind"]
+        words = f"json: cannot unmarshal into Go struct field {kind}.{field}"
+        raise bad_request(f'{kind} in version "v1" cannot be handled as a {kind}: {words}')
+    return value
+
+
+_BY_KIND: dict[str, Callable[[Object], Object]] = {
+    "Pod": _pod,
+    "PersistentVolumeClaim": _claim,
+    "Namespace": _namespace,
+    "Secret": _secret,
+    "Service": _service,
+    "Node": _node,
+}

@@ -1,88 +1,149 @@
-"""LIST: selected objects of one moment, page by page."""
+"""LIST: selectors, pages, and how old the answer may be."""
 
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from airflow_kubeflow_trainer.local.api.scope import Scope
-from airflow_kubeflow_trainer.local.api.selectors import Predicate, everything, field_selector, label_selector
-from airflow_kubeflow_trainer.local.api.store import RevisionGoneError, Store
-from airflow_kubeflow_trainer.local.api.watch import parse_revision
-from airflow_kubeflow_trainer.local.status import bad_request, expired
+from airflow_kubeflow_trainer.local.api import errors
+from airflow_kubeflow_trainer.local.api.resources import ApiResource
+from airflow_kubeflow_trainer.local.api.selectors import Match, selection
+from airflow_kubeflow_trainer.local.api.store import Key, Store, Stored
+from airflow_kubeflow_trainer.local.status import StatusError, bad_request, expired
 
-Object = dict[str, Any]
-
-
-def selection(query: Mapping[str, str], plural: str) -> Predicate:
-    """Return what a query's labelSelector and fieldSelector select together."""
-    labels = label_selector(query["labelSelector"]) if query.get("labelSelector") else everything
-    fields = field_selector(query["fieldSelector"], plural) if query.get("fieldSelector") else everything
-    return lambda obj: labels(obj) and fields(obj)
+_CONTINUE_EXPIRED = (
+    "The provided continue parameter is too old to display a consistent list result. You must start a new list without "
+    "the continue parameter."
+)
 
 
-def list_objects(store: Store, scope: Scope, query: Mapping[str, str]) -> Object:
-    """Return the List object that answers a query.
+@dataclass(frozen=True, kw_only=True)
+class ListOptions:
+    """What a LIST or WATCH asks for."""
 
-    All pages of one list show the same moment: that of the first.
+    match: Match | None
+    """None selects all."""
+    version: str
+    """resourceVersion; "" where none was given."""
+    version_match: str
+    limit: int
+    """0 is no limit."""
+    token: str
+    """The continue token; "" asks for the first page."""
 
-    :raises StatusError: 400 for a query that makes no sense, 410 for a continue token that is too old.
+    @property
+    def number(self) -> int:
+        """The version as a number; 0 where none was given."""
+        return int(self.version or 0)
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page of a list, and the list's metadata."""
+
+    items: list[Stored]
+    metadata: dict[str, Any]
+
+
+def list_options(resource: ApiResource, query: Mapping[str, str]) -> ListOptions:
+    """Read the options from a request's query.
+
+    :raises StatusError: 400 or 422, they make no sense.
     """
-    resource = scope.served.resource
-    selects = selection(query, resource.plural)
-    limit = _count(query.get("limit"))
-    revision, after = _start(store, query)
-    try:
-        objects = [obj for obj in store.objects(resource.plural, scope.namespace, revision=revision) if selects(obj)]
-    except RevisionGoneError:
-        raise expired(
-            "The provided continue parameter is too old to display a consistent list result. "
-            "You must start a new list without the continue parameter."
-        ) from None
+    version, match = query.get("resourceVersion", ""), query.get("resourceVersionMatch", "")
+    if version and not (version.isascii() and version.isdigit()):
+        raise _invalid("resourceVersion", f'Invalid value: "{version}": it must be a version that the server gave')
+    return ListOptions(
+        match=selection(resource, labels=query.get("labelSelector"), fields=query.get("fieldSelector")),
+        version=version,
+        version_match=match,
+        limit=whole_number(query, "limit"),
+        token=query.get("continue", ""),
+    )
+
+
+def whole_number(query: Mapping[str, str], name: str) -> int:
+    """Return a parameter that is a number of at least 0; 0 where there is none.
+
+    :raises StatusError: 400.
+    """
+    given = query.get(name) or "0"
+    if not (given.isascii() and given.isdigit()):
+        raise bad_request(f"{name}: {given!r} is no whole number of at least 0")
+    return int(given)
+
+
+def list_page(store: Store, resource: ApiResource, namespace: str | None, options: ListOptions) -> Page:
+    """Return one page; later pages show the same moment as the first.
+
+    :raises StatusError: 410, that moment is too long ago; 400, 422, 504: the options make no sense.
+    """
+    _check_version_match(options)
+    version, after = store.version, None
+    if options.token:
+        version, after = _read_token(options)
+    elif options.version_match == "Exact":
+        version = options.number
+    if max(version, options.number) > store.version:
+        raise errors.too_large_version(max(version, options.number), store.version)
+    found = _at(store, resource, namespace, version, continued=bool(options.token))
+    if options.match is not None:
+        found = [stored for stored in found if options.match(stored.object)]
     if after is not None:
-        objects = [obj for obj in objects if _position(obj) > after]
-    metadata: dict[str, Any] = {"resourceVersion": str(revision)}
-    if limit and len(objects) > limit:
-        metadata["continue"] = _token(revision, objects[limit - 1])
-        if not (query.get("labelSelector") or query.get("fieldSelector")):
-            metadata["remainingItemCount"] = len(objects) - limit
-        objects = objects[:limit]
-    kind = f"{resource.kind}List"
-    return {"kind": kind, "apiVersion": resource.api_version, "metadata": metadata, "items": objects}
+        found = [stored for stored in found if stored.key > after]
+    return _cut(found, version, options)
 
 
-def _start(store: Store, query: Mapping[str, str]) -> tuple[int, tuple[str, str] | None]:
-    """Return the revision to list, and the position after which to begin."""
-    if query.get("continue"):
-        return _read_token(query["continue"])
-    revision = parse_revision(query.get("resourceVersion"))
-    if query.get("resourceVersionMatch") == "Exact" and revision is not None:
-        return revision, None
-    return store.revision, None
+def _check_version_match(options: ListOptions) -> None:
+    field, given = "resourceVersionMatch", options.version_match
+    if options.token and options.version not in ("", "0"):
+        raise bad_request("specifying resource version is not allowed when using continue")
+    if not given:
+        return
+    if options.token:
+        raise _invalid(field, "Forbidden: resourceVersionMatch is forbidden when continue is provided")
+    if not options.version:
+        raise _invalid(field, "Forbidden: resourceVersionMatch is forbidden unless resourceVersion is provided")
+    if given not in ("Exact", "NotOlderThan"):
+        raise _invalid(field, f'Unsupported value: "{given}": supported values: "Exact", "NotOlderThan"')
+    if given == "Exact" and options.version == "0":
+        raise _invalid(field, 'Forbidden: resourceVersionMatch "exact" is forbidden for resourceVersion "0"')
 
 
-def _position(obj: Object) -> tuple[str, str]:
-    return obj["metadata"].get("namespace", ""), obj["metadata"]["name"]
-
-
-def _token(revision: int, last: Object) -> str:
-    return base64.urlsafe_b64encode(json.dumps([revision, *_position(last)]).encode()).decode()
-
-
-def _read_token(token: str) -> tuple[int, tuple[str, str]]:
+def _at(store: Store, resource: ApiResource, namespace: str | None, version: int, *, continued: bool) -> list[Stored]:
+    if version == store.version:
+        return store.all(resource, namespace=namespace)
     try:
-        revision, namespace, name = json.loads(base64.urlsafe_b64decode(token))
-        return int(revision), (str(namespace), str(name))
-    except (ValueError, TypeError, binascii.Error):
-        raise bad_request("continue key is not valid: it must be the one that the last page gave") from None
+        return store.all_at(resource, version, namespace=namespace)
+    except StatusError as error:
+        raise expired(_CONTINUE_EXPIRED) if continued else error from None
 
 
-def _count(text: str | None) -> int:
-    if not text:
-        return 0
-    if not text.isdecimal():
-        raise bad_request(f"limit must be a number of objects, not {text!r}")
-    return int(text)
+def _cut(found: list[Stored], version: int, options: ListOptions) -> Page:
+    metadata: dict[str, Any] = {"resourceVersion": str(version)}
+    items = found
+    if options.limit and len(found) > options.limit:
+        items = found[: options.limit]
+        metadata["continue"] = _token(version, items[-1].key)
+        if options.match is None:
+            metadata["remainingItemCount"] = len(found) - len(items)
+    return Page(items, metadata)
+
+
+def _token(version: int, last: Key) -> str:
+    return base64.urlsafe_b64encode(json.dumps([version, *last]).encode()).decode()
+
+
+def _read_token(options: ListOptions) -> tuple[int, Key]:
+    try:
+        version, namespace, name = json.loads(base64.urlsafe_b64decode(options.token))
+        return int(version), (str(namespace), str(name))
+    except ValueError:
+        raise bad_request("continue key is not valid: it must come from an earlier list") from None
+
+
+def _invalid(field: str, why: str) -> StatusError:
+    return errors.invalid("ListOptions.meta.k8s.io", "", field=field, why=why)

@@ -1,170 +1,222 @@
-"""The cluster's memory: objects in SQLite, each write a new revision, and the latest revisions for watches.
-
-Every method runs to its end without awaiting, on one event loop: a write, its revision and its publication are one
-step, which no reader can see half of. A write has been handed to the operating system when the method returns, so it
-outlives a SIGKILL of this process.
-"""
+"""The objects: in memory for reading, in SQLite for keeping, with a bounded history for watches."""
 
 from __future__ import annotations
 
-import asyncio
 import json
+import os
 import sqlite3
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-Object = dict[str, Any]
+from airflow_kubeflow_trainer.local.api.resources import ApiResource
+from airflow_kubeflow_trainer.local.status import expired
 
-HISTORY_LENGTH = 4096
-"""How many revisions a watch or a continue token may lie behind, at least."""
+HISTORY_LENGTH = 10_000
+"""Changes that are remembered for each resource; who has missed more must list again."""
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS objects (
-    resource TEXT NOT NULL, namespace TEXT NOT NULL, name TEXT NOT NULL, json TEXT NOT NULL, rv INTEGER NOT NULL,
+    resource TEXT NOT NULL, namespace TEXT NOT NULL, name TEXT NOT NULL, body TEXT NOT NULL,
     PRIMARY KEY (resource, namespace, name)
 ) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS revision (id INTEGER PRIMARY KEY CHECK (id = 0), value INTEGER NOT NULL);
-INSERT OR IGNORE INTO revision VALUES (0, 1);
+CREATE TABLE IF NOT EXISTS counter (only INTEGER PRIMARY KEY CHECK (only = 0), version INTEGER NOT NULL);
+INSERT OR IGNORE INTO counter VALUES (0, 1);
 """
 
+Key = tuple[str, str]
+"""Namespace ("" for cluster-wide objects) and name."""
 
-class Key(NamedTuple):
-    """Where an object lies; the namespace is empty for objects of the whole cluster."""
 
-    resource: str
-    namespace: str
-    name: str
+@dataclass(frozen=True)
+class Stored:
+    """One version of one object. Nobody changes `object` in place."""
+
+    object: dict[str, Any]
+    text: bytes
+    """The object as JSON."""
+    version: int
+
+    @property
+    def key(self) -> Key:
+        metadata = self.object["metadata"]
+        return metadata.get("namespace", ""), metadata["name"]
+
+
+class ChangeType(StrEnum):
+    """What a watch calls it."""
+
+    ADDED = "ADDED"
+    MODIFIED = "MODIFIED"
+    DELETED = "DELETED"
 
 
 @dataclass(frozen=True)
 class Change:
-    """One revision: an object before and after; None where it did not or does not exist."""
+    """What happened to one object, and what it was before."""
 
-    revision: int
-    key: Key
-    before: Object | None
-    after: Object | None
-    text: str
-    """JSON of the object after the change, or of the object that was removed."""
+    type: ChangeType
+    stored: Stored
+    previous: Stored | None
 
-
-def encode(value: Any) -> str:
-    """Return compact JSON."""
-    return json.dumps(value, separators=(",", ":"))
+    @property
+    def version(self) -> int:
+        return self.stored.version
 
 
-class RevisionGoneError(Exception):
-    """The revision is older than the history, or newer than the store."""
+class _Shelf:
+    """All objects of one resource."""
+
+    def __init__(self, floor: int) -> None:
+        self.objects: dict[Key, Stored] = {}
+        self.history: deque[Change] = deque()
+        self.floor = floor
+        """Changes up to this version are not remembered."""
+        self.listeners: set[Callable[[], None]] = set()
 
 
 class Store:
-    """Objects by key, and the changes that led to them. Objects that it gives out must not be changed."""
+    """Every write goes to the disk, to memory and to the watchers in one step that nothing can come between.
 
-    def __init__(self, path: Path, *, history_length: int = HISTORY_LENGTH) -> None:
+    It belongs to one event loop: no method awaits, so no lock is needed.
+    """
+
+    def __init__(self, file: Path, *, history_length: int = HISTORY_LENGTH) -> None:
+        """Open the store, or make it.
+
+        :raises sqlite3.DatabaseError: the file is no store.
+        """
         self._history_length = history_length
-        self._database = sqlite3.connect(path, isolation_level=None)
-        # NORMAL: a SIGKILL loses nothing; only a power cut may take the last writes.
-        self._database.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;")
-        self._database.executescript(_SCHEMA)
-        self._objects: dict[str, dict[Key, Object]] = {}
-        for resource, namespace, name, text in self._database.execute(
-            "SELECT resource, namespace, name, json FROM objects"
-        ):
-            self._objects.setdefault(resource, {})[Key(resource, namespace, name)] = json.loads(text)
-        self.revision: int = self._database.execute("SELECT value FROM revision").fetchone()[0]
-        self._history: list[Change] = []
-        self._news = asyncio.Event()
+        self._database = _open(file)
+        self._version = int(self._database.execute("SELECT version FROM counter").fetchone()[0])
+        # The history does not outlive the process: who watched before a restart lists again.
+        self._oldest = self._version
+        self._shelves: dict[str, _Shelf] = {}
+        for resource, body in self._database.execute("SELECT resource, body FROM objects"):
+            stored = _stored(json.loads(body))
+            self._shelf(resource).objects[stored.key] = stored
 
     def close(self) -> None:
-        """Close the database; watches end."""
         self._database.close()
-        self._publish()
-
-    def get(self, key: Key) -> Object | None:
-        """Return the object that lies under a key."""
-        return self._objects.get(key.resource, {}).get(key)
-
-    def objects(self, resource: str, namespace: str | None = None, *, revision: int | None = None) -> Iterator[Object]:
-        """Give the objects of a resource in the order of their keys, of one namespace or of all.
-
-        :param revision: give them as they were then.
-        :raises RevisionGoneError: nobody remembers that revision.
-        """
-        objects = self._objects.get(resource, {})
-        if revision is not None and revision != self.revision:
-            objects = self._at(resource, revision)
-        return (objects[key] for key in sorted(objects) if namespace is None or key.namespace == namespace)
-
-    def put(self, key: Key, obj: Object) -> Object:
-        """Create or replace an object; return it with its new resourceVersion."""
-        revision = self.revision + 1
-        stamped = {**obj, "metadata": {**obj["metadata"], "resourceVersion": str(revision)}}
-        text = encode(stamped)
-        with self._database:
-            self._database.execute("BEGIN")
-            self._database.execute("REPLACE INTO objects VALUES (?, ?, ?, ?, ?)", (*key, text, revision))
-            self._database.execute("UPDATE revision SET value = ?", (revision,))
-        objects = self._objects.setdefault(key.resource, {})
-        change = Change(revision, key, objects.get(key), stamped, text)
-        objects[key] = stamped
-        self._record(change)
-        return stamped
-
-    def delete(self, key: Key) -> Object:
-        """Remove an object; return it as it last was, with the resourceVersion of its removal.
-
-        :raises KeyError: it does not exist.
-        """
-        last = self._objects[key.resource][key]
-        revision = self.revision + 1
-        with self._database:
-            self._database.execute("BEGIN")
-            self._database.execute("DELETE FROM objects WHERE resource = ? AND namespace = ? AND name = ?", key)
-            self._database.execute("UPDATE revision SET value = ?", (revision,))
-        del self._objects[key.resource][key]
-        removed = {**last, "metadata": {**last["metadata"], "resourceVersion": str(revision)}}
-        self._record(Change(revision, key, last, None, encode(removed)))
-        return removed
-
-    def changes_after(self, revision: int) -> list[Change]:
-        """Return all changes since a revision, the oldest first.
-
-        :raises RevisionGoneError: nobody remembers that revision.
-        """
-        missing = self.revision - revision
-        if missing < 0 or missing > len(self._history):
-            raise RevisionGoneError(revision)
-        return self._history[len(self._history) - missing :]
 
     @property
-    def oldest_revision(self) -> int:
-        """The first revision whose successors are remembered."""
-        return self.revision - len(self._history)
+    def version(self) -> int:
+        """The version of the latest write, of any resource."""
+        return self._version
 
-    async def wait_for_change(self) -> None:
-        """Return when the next change has been made."""
-        await self._news.wait()
+    def get(self, resource: ApiResource, key: Key) -> Stored | None:
+        return self._shelf(resource.key).objects.get(key)
 
-    def _at(self, resource: str, revision: int) -> dict[Key, Object]:
-        objects = dict(self._objects.get(resource, {}))
-        for change in reversed(self.changes_after(revision)):
-            if change.key.resource != resource:
-                continue
-            if change.before is None:
-                objects.pop(change.key, None)
+    def all(self, resource: ApiResource, *, namespace: str | None = None) -> list[Stored]:
+        """Return the objects in the order of namespace and name."""
+        return _in_order(self._shelf(resource.key).objects, namespace)
+
+    def all_at(self, resource: ApiResource, version: int, *, namespace: str | None = None) -> list[Stored]:
+        """Return the objects as they were at an earlier version, in the order of namespace and name.
+
+        :raises StatusError: 410, that is too long ago.
+        """
+        shelf = self._shelf(resource.key)
+        objects = dict(shelf.objects)
+        for change in reversed(self.changes_since(resource, version)):
+            if change.previous is None:
+                del objects[change.stored.key]
             else:
-                objects[change.key] = change.before
-        return objects
+                objects[change.stored.key] = change.previous
+        return _in_order(objects, namespace)
 
-    def _record(self, change: Change) -> None:
-        self.revision = change.revision
-        self._history.append(change)
-        if len(self._history) >= 2 * self._history_length:
-            del self._history[: self._history_length]
-        self._publish()
+    def changes_since(self, resource: ApiResource, version: int) -> list[Change]:
+        """Return what happened after a version, oldest first.
 
-    def _publish(self) -> None:
-        news, self._news = self._news, asyncio.Event()
-        news.set()
+        :raises StatusError: 410, that is too long ago.
+        """
+        shelf = self._shelf(resource.key)
+        if version < shelf.floor:
+            raise expired(f"too old resource version: {version} ({shelf.floor})")
+        found: list[Change] = []
+        for change in reversed(shelf.history):
+            if change.version <= version:
+                break
+            found.append(change)
+        found.reverse()
+        return found
+
+    @contextmanager
+    def listening(self, resource: ApiResource, listener: Callable[[], None]) -> Iterator[None]:
+        """Call the listener after each change of a resource, while the context lasts."""
+        listeners = self._shelf(resource.key).listeners
+        listeners.add(listener)
+        try:
+            yield
+        finally:
+            listeners.discard(listener)
+
+    def put(self, resource: ApiResource, obj: dict[str, Any]) -> Stored:
+        """Create or replace an object; it gets the next resourceVersion. The given dictionary is kept."""
+        stored = self._next(obj)
+        shelf = self._shelf(resource.key)
+        previous = shelf.objects.get(stored.key)
+        with self._database:
+            row = (resource.key, *stored.key, stored.text.decode())
+            self._database.execute("INSERT OR REPLACE INTO objects VALUES (?, ?, ?, ?)", row)
+            self._save_version(stored.version)
+        shelf.objects[stored.key] = stored
+        self._publish(shelf, Change(ChangeType.MODIFIED if previous else ChangeType.ADDED, stored, previous))
+        return stored
+
+    def remove(self, resource: ApiResource, obj: dict[str, Any]) -> Stored:
+        """Remove an object; returns its last state, with the version of its removal."""
+        stored = self._next(obj)
+        shelf = self._shelf(resource.key)
+        with self._database:
+            row = (resource.key, *stored.key)
+            self._database.execute("DELETE FROM objects WHERE resource = ? AND namespace = ? AND name = ?", row)
+            self._save_version(stored.version)
+        self._publish(shelf, Change(ChangeType.DELETED, stored, shelf.objects.pop(stored.key)))
+        return stored
+
+    def _next(self, obj: dict[str, Any]) -> Stored:
+        metadata = {**obj["metadata"], "resourceVersion": str(self._version + 1)}
+        return _stored({**obj, "metadata": metadata})
+
+    def _save_version(self, version: int) -> None:
+        self._database.execute("UPDATE counter SET version = ?", (version,))
+
+    def _publish(self, shelf: _Shelf, change: Change) -> None:
+        self._version = change.version
+        shelf.history.append(change)
+        if len(shelf.history) > self._history_length:
+            shelf.floor = shelf.history.popleft().version
+        for listener in list(shelf.listeners):
+            listener()
+
+    def _shelf(self, key: str) -> _Shelf:
+        if key not in self._shelves:
+            self._shelves[key] = _Shelf(floor=self._oldest)
+        return self._shelves[key]
+
+
+def _open(file: Path) -> sqlite3.Connection:
+    # Secrets lie in it: it is made with its mode, and SQLite gives the same to its other files.
+    os.close(os.open(file, os.O_CREAT | os.O_RDWR, 0o600))
+    file.chmod(0o600)
+    database = sqlite3.connect(file)
+    database.execute("PRAGMA journal_mode = WAL")
+    # What is committed is with the operating system, and so survives the death of this process. FULL would wait for the
+    # disk at each write to survive a power cut as well, which no process of this cluster does.
+    database.execute("PRAGMA synchronous = NORMAL")
+    database.executescript(_SCHEMA)
+    return database
+
+
+def _stored(obj: dict[str, Any]) -> Stored:
+    text = json.dumps(obj, separators=(",", ":")).encode()
+    return Stored(obj, text, int(obj["metadata"]["resourceVersion"]))
+
+
+def _in_order(objects: dict[Key, Stored], namespace: str | None) -> list[Stored]:
+    return [objects[key] for key in sorted(objects) if namespace is None or key[0] == namespace]

@@ -1,103 +1,105 @@
-"""Strategic merge patch: lists of named things merge by their key instead of being replaced."""
+"""Kubernetes' strategic merge patch: lists of objects are merged by a key where the API says so."""
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
-_MERGE_KEYS: dict[str, tuple[str, ...]] = {
-    "conditions": ("type",),
-    "containers": ("name",),
-    "initContainers": ("name",),
-    "ephemeralContainers": ("name",),
-    "env": ("name",),
-    "volumes": ("name",),
-    "volumeMounts": ("mountPath",),
-    "volumeDevices": ("devicePath",),
-    "imagePullSecrets": ("name",),
-    "secrets": ("name",),
-    "hostAliases": ("ip",),
-    "podIPs": ("ip",),
-    "topologySpreadConstraints": ("topologyKey",),
-    "ownerReferences": ("uid",),
-    "addresses": ("type",),
-    "schedulingGates": ("name",),
-    "resourceClaims": ("name",),
-    "claims": ("name",),
-    # A container's ports, or a Service's.
-    "ports": ("containerPort", "port"),
+from airflow_kubeflow_trainer.local.status import bad_request
+
+_MERGE_KEYS = {
+    "addresses": "type",
+    "conditions": "type",
+    "containers": "name",
+    "env": "name",
+    "ephemeralContainers": "name",
+    "hostAliases": "ip",
+    "hostIPs": "ip",
+    "imagePullSecrets": "name",
+    "initContainers": "name",
+    "ownerReferences": "uid",
+    "podIPs": "ip",
+    "resourceClaims": "name",
+    "schedulingGates": "name",
+    "secrets": "name",
+    "topologySpreadConstraints": "topologyKey",
+    "volumeDevices": "devicePath",
+    "volumeMounts": "mountPath",
+    "volumes": "name",
 }
-"""Keys by which lists merge, by the list's field name. Kubernetes replaces all other lists, also containerStatuses."""
-
-_SETS = ("finalizers",)
-"""Lists of plain values to which a patch adds."""
-
-_PATCH, _RETAIN_KEYS = "$patch", "$retainKeys"
-_DELETE_FROM, _SET_ORDER = "$deleteFromPrimitiveList/", "$setElementOrder/"
+"""The lists of the served core objects that are merged, and by which field; all others are replaced."""
+_PORT_KEYS = ("containerPort", "port")
+_MERGED_VALUES = ("finalizers",)
+_DELETE_VALUES = "$deleteFromPrimitiveList/"
+_ORDER = "$setElementOrder/"
 
 
-def strategic_merge(target: Any, patch: dict[str, Any]) -> dict[str, Any]:
-    """Return an object with a strategic merge patch applied; the object itself stays as it is."""
-    if patch.get(_PATCH) == "delete":
+def strategic_merge(target: Any, patch: Any) -> Any:
+    """Return a core object with a strategic merge patch applied; neither is changed.
+
+    :raises StatusError: 400, a list's element lacks the key that it is merged by, or a directive is unknown.
+    """
+    if not isinstance(patch, dict):
+        return copy.deepcopy(patch)
+    directive = patch.get("$patch", "merge")
+    if directive not in ("merge", "replace", "delete"):
+        raise bad_request(f"Unknown patch type found: {directive}")
+    plain = {key: value for key, value in patch.items() if not key.startswith("$")}
+    if directive == "delete":
         return {}
-    if patch.get(_PATCH) == "replace":
-        return _plain_object(patch)
-    merged = dict(target) if isinstance(target, dict) else {}
-    retained = patch.get(_RETAIN_KEYS)
-    if retained is not None:
-        merged = {key: value for key, value in merged.items() if key in retained}
-    for key, value in patch.items():
-        if key in (_PATCH, _RETAIN_KEYS) or key.startswith(_SET_ORDER):
-            continue
-        if key.startswith(_DELETE_FROM):
-            field = key.removeprefix(_DELETE_FROM)
-            merged[field] = [item for item in merged.get(field) or [] if item not in value]
-        elif value is None:
+    merged = dict(target) if isinstance(target, dict) and directive == "merge" else {}
+    for key, value in plain.items():
+        if value is None:
             merged.pop(key, None)
+        elif isinstance(value, list):
+            merged[key] = _merge_list(key, merged.get(key) or [], value)
         else:
-            merged[key] = _merge_value(key, merged.get(key), value)
+            merged[key] = strategic_merge(merged.get(key), value)
+    return _with_list_directives(merged, patch)
+
+
+def _with_list_directives(merged: dict[str, Any], patch: dict[str, Any]) -> dict[str, Any]:
+    for directive, values in patch.items():
+        if directive.startswith(_DELETE_VALUES):
+            key = directive.removeprefix(_DELETE_VALUES)
+            merged[key] = [value for value in merged.get(key) or [] if value not in values]
+        elif directive.startswith(_ORDER):
+            key = directive.removeprefix(_ORDER)
+            if key in merged:
+                merged[key] = _ordered(key, merged[key], values)
+        elif directive == "$retainKeys":
+            merged = {key: value for key, value in merged.items() if key in values}
     return merged
 
 
-def _merge_value(field: str, target: Any, patch: Any) -> Any:
-    if isinstance(patch, dict):
-        return strategic_merge(target, patch)
-    if not isinstance(patch, list):
-        return patch
-    if field in _SETS:
-        return [*(target or []), *(item for item in patch if item not in (target or []))]
-    key = _merge_key(field, patch)
-    return _plain(patch) if key is None else _merge_list(target or [], patch, key)
-
-
-def _merge_key(field: str, patch: list[Any]) -> str | None:
-    items = [item for item in patch if isinstance(item, dict) and set(item) != {_PATCH}]
-    for key in _MERGE_KEYS.get(field, ()):
-        if len(items) > 0 and all(key in item for item in items):
-            return key
-    return None
-
-
-def _merge_list(target: list[Any], patch: list[dict[str, Any]], key: str) -> list[Any]:
-    if {_PATCH: "replace"} in patch:
-        return [_plain(item) for item in patch if item != {_PATCH: "replace"}]
-    merged = list(target)
+def _merge_list(field: str, present: list[Any], patch: list[Any]) -> list[Any]:
+    if field in _MERGED_VALUES:
+        return [*present, *(value for value in patch if value not in present)]
+    if any(isinstance(item, dict) and item.get("$patch") == "replace" for item in patch):
+        return [copy.deepcopy(item) for item in patch if item.get("$patch") != "replace"]
+    key = _merge_key(field, [*patch, *present])
+    if key is None:
+        return copy.deepcopy(patch)
+    merged = {item.get(key): item for item in present}
     for item in patch:
-        position = next((at for at, old in enumerate(merged) if old.get(key) == item[key]), None)
-        if item.get(_PATCH) == "delete":
-            merged = [old for old in merged if old.get(key) != item[key]]
-        elif position is None:
-            merged.append(strategic_merge({}, item))
+        if key not in item:
+            raise bad_request(f"map: {item} does not contain declared merge key: {key}")
+        if item.get("$patch") == "delete":
+            merged.pop(item[key], None)
         else:
-            merged[position] = strategic_merge(merged[position], item)
-    return merged
+            merged[item[key]] = strategic_merge(merged.get(item[key]), item)
+    return list(merged.values())
 
 
-def _plain(value: Any) -> Any:
-    """Drop the nulls and directives that mean something to a merge only."""
-    if isinstance(value, dict):
-        return _plain_object(value)
-    return [_plain(item) for item in value] if isinstance(value, list) else value
+def _merge_key(field: str, items: list[Any]) -> str | None:
+    if not all(isinstance(item, dict) for item in items):
+        return None
+    if field == "ports":
+        return next((key for key in _PORT_KEYS if any(key in item for item in items)), None)
+    return _MERGE_KEYS.get(field)
 
 
-def _plain_object(value: dict[str, Any]) -> dict[str, Any]:
-    return {key: _plain(item) for key, item in value.items() if item is not None and not key.startswith("$")}
+def _ordered(field: str, items: list[Any], order: list[Any]) -> list[Any]:
+    key = _merge_key(field, items)
+    places = {(item[key] if key is not None else item): i for i, item in enumerate(order)}
+    return sorted(items, key=lambda item: places.get(item.get(key) if key is not None else item, len(places)))

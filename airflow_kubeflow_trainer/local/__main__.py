@@ -1,0 +1,207 @@
+"""``python -m airflow_kubeflow_trainer.local``: a Kubernetes cluster with Kubeflow Trainer on this machine."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import logging
+import os
+import shlex
+import signal
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from airflow_kubeflow_trainer.local.folder import AlreadyRunningError, ClusterFolder, NotRunningError
+
+if TYPE_CHECKING:
+    from airflow_kubeflow_trainer.local.running import ClusterOptions, RunningCluster
+
+DEFAULT_DIRECTORY = Path.home() / ".airflow-kubeflow-trainer"
+NODE_NAME = "local"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code."""
+    options = _parser().parse_args(arguments)
+    options.folder = ClusterFolder(options.dir.expanduser().resolve())
+    run: Callable[[argparse.Namespace], int] = options.run
+    try:
+        return run(options)
+    except (AlreadyRunningError, NotRunningError, OSError) as error:
+        print(error, file=sys.stderr)
+        return 1
+
+
+def _up(options: argparse.Namespace) -> int:
+    folder: ClusterFolder = options.folder
+    folder.prepare()
+    with folder.locked():
+        logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+        asyncio.run(_serve(options))
+    return 0
+
+
+async def _serve(options: argparse.Namespace) -> None:
+    # Here and not above: all else is answered without these imports, a second `up` too.
+    from airflow_kubeflow_trainer.local.running import running_cluster
+
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    if options.end_with_stdin:
+        loop.add_reader(sys.stdin.fileno(), stop.set)
+
+    ready = asyncio.Event()
+
+    async def serve() -> None:
+        async with running_cluster(_cluster_options(options)) as cluster:
+            ready.set()
+            _announce(cluster, ready_fd=options.ready_fd)
+            await stop.wait()
+
+    serving = asyncio.create_task(serve())
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if not ready.is_set():
+        serving.cancel()
+    with suppress(asyncio.CancelledError):
+        await serving
+
+
+def _cluster_options(options: argparse.Namespace) -> ClusterOptions:
+    from airflow_kubeflow_trainer.local.kubelet import Isolation
+    from airflow_kubeflow_trainer.local.running import ClusterOptions
+
+    return ClusterOptions(
+        directory=options.folder.directory,
+        port=options.port,
+        images={pattern: Path(path).expanduser().absolute() for pattern, path in options.image},
+        image_env=dict(options.env),
+        capacity=dict(options.capacity),
+        restart_backoff_seconds=options.restart_backoff_seconds,
+        isolation=Isolation(options.isolation) if options.isolation else None,
+    )
+
+
+def _announce(cluster: RunningCluster, *, ready_fd: int | None) -> None:
+    kubeconfig = cluster.folder.kubeconfig
+    connection = json.dumps({"conn_type": "kubernetes", "extra": {"kube_config_path": str(kubeconfig)}})
+    print(
+        f"The local cluster is ready at {cluster.server}\n\n"
+        f"  export KUBECONFIG={shlex.quote(str(kubeconfig))}\n"
+        f"  export AIRFLOW_CONN_KUBERNETES_DEFAULT={shlex.quote(connection)}\n\n"
+        "Ctrl-C stops it; what it holds is kept for the next start.",
+        flush=True,
+    )
+    if ready_fd is not None:
+        with os.fdopen(ready_fd, "w") as pipe:
+            pipe.write(cluster.server)
+
+
+def _down(options: argparse.Namespace) -> int:
+    folder: ClusterFolder = options.folder
+    pid, server = folder.running()
+    os.kill(pid, signal.SIGTERM)
+    folder.wait_unlocked()
+    print(f"The cluster at {server} has stopped")
+    return 0
+
+
+def _status(options: argparse.Namespace) -> int:
+    pid, server = options.folder.running()
+    print(f"The local cluster is running at {server}, as process {pid}; its kubeconfig is {options.folder.kubeconfig}")
+    return 0
+
+
+def _node(options: argparse.Namespace) -> int:
+    _, server = options.folder.running()
+    asyncio.run(_operate(options, server))
+    return 0
+
+
+async def _operate(options: argparse.Namespace, server: str) -> None:
+    from airflow_kubeflow_trainer.cluster.client import Client
+    from airflow_kubeflow_trainer.cluster.credentials import Credentials
+    from airflow_kubeflow_trainer.local.kubelet import node_operations
+
+    folder: ClusterFolder = options.folder
+    credentials = Credentials.from_token(server=server, ca_file=folder.ca_certificate, token=folder.token())
+    async with Client(credentials) as client:
+        operation: Callable[..., Awaitable[Any]] = getattr(node_operations, options.operation)
+        pods = await operation(client, options.name)
+    print(f"node {options.name}: {options.operation}" + (f" took away {', '.join(pods)}" if pods else ""))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m airflow_kubeflow_trainer.local", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    common = argparse.ArgumentParser(add_help=False)
+    where = "the cluster's folder (default: %(default)s)"
+    common.add_argument("--dir", type=Path, default=DEFAULT_DIRECTORY, help=where)
+    _add_up(commands.add_parser("up", parents=[common], help="run the cluster until Ctrl-C"))
+    down = commands.add_parser("down", parents=[common], help="stop the cluster of a folder")
+    down.set_defaults(run=_down)
+    status = commands.add_parser("status", parents=[common], help="tell whether a folder's cluster is running")
+    status.set_defaults(run=_status)
+    node = commands.add_parser("node", parents=[common], help="provoke a node's troubles")
+    node.add_argument("operation", choices=("cordon", "drain", "lose", "restore"))
+    node.add_argument("name", nargs="?", default=NODE_NAME, help="the node (default: %(default)s)")
+    node.set_defaults(run=_node)
+    return parser
+
+
+def _add_up(up: argparse.ArgumentParser) -> None:
+    up.add_argument("--port", type=int, default=0, help="the API server's port (default: as last time, or a free one)")
+    up.add_argument(
+        "--image",
+        type=_pair,
+        action="append",
+        default=[],
+        metavar="PATTERN=PATH",
+        help="run images of that name in a Python environment of this machine",
+    )
+    up.add_argument(
+        "--env",
+        type=_pair,
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a variable that all images have, for example HF_ENDPOINT=https://hub.example.com",
+    )
+    up.add_argument(
+        "--capacity",
+        type=_pair,
+        action="append",
+        default=[],
+        metavar="RESOURCE=QUANTITY",
+        help="what the node is to offer instead of what this machine has, for example nvidia.com/gpu=2",
+    )
+    up.add_argument(
+        "--restart-backoff-seconds",
+        type=float,
+        default=10.0,
+        metavar="SECONDS",
+        help="wait before a container's second restart, doubling up to 300 (default: %(default)s)",
+    )
+    up.add_argument("--isolation", choices=("root", "user", "none"), help="how containers are kept apart")
+    # How a program that starts the cluster learns that it is ready, and takes it along when it ends itself.
+    up.add_argument("--ready-fd", type=int, help=argparse.SUPPRESS)
+    up.add_argument("--end-with-stdin", action="store_true", help=argparse.SUPPRESS)
+    up.set_defaults(run=_up)
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, separator, value = text.partition("=")
+    if not (name and separator):
+        raise argparse.ArgumentTypeError(f"{text!r} must be NAME=VALUE")
+    return name, value
+
+
+if __name__ == "__main__":
+    sys.exit(main())

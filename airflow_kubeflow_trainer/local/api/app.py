@@ -1,0 +1,74 @@
+"""The aiohttp application: who is let in, and how a refusal is told."""
+
+from __future__ import annotations
+
+import hmac
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+from aiohttp import web
+from aiohttp.typedefs import Middleware
+
+from airflow_kubeflow_trainer.local.api.handlers import Handlers
+from airflow_kubeflow_trainer.local.api.logs import LogProxy
+from airflow_kubeflow_trainer.local.api.registry import Admit, Registry
+from airflow_kubeflow_trainer.local.api.requests import MAX_BODY_BYTES, refuse
+from airflow_kubeflow_trainer.local.api.store import Store
+from airflow_kubeflow_trainer.local.status import StatusError
+
+_OPEN = ("/readyz", "/livez")
+_Next = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+log = logging.getLogger(__name__)
+
+
+def make_app(store: Store, *, token: str, admit: Admit, logs: LogProxy) -> web.Application:
+    """Return the API server's application.
+
+    :param token: who sends it as a bearer may do everything; nobody else may do anything.
+    """
+    handlers = Handlers(store, Registry(store, admit), logs)
+    app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[_tell_refusals, _let_in(token)])
+    for path in _OPEN:
+        app.router.add_get(path, _ok)
+    app.router.add_route("*", "/{path:.*}", handlers.handle)
+
+    async def close(_: web.Application) -> AsyncIterator[None]:
+        yield
+        await logs.close()
+
+    app.cleanup_ctx.append(close)
+    return app
+
+
+async def _ok(_: web.Request) -> web.Response:
+    return web.Response(text="ok")
+
+
+@web.middleware
+async def _tell_refusals(request: web.Request, handler: _Next) -> web.StreamResponse:
+    try:
+        return await handler(request)
+    except StatusError as error:
+        return refuse(error)
+    except web.HTTPException as error:
+        return refuse(StatusError(error.status, error.reason.replace(" ", ""), error.text or error.reason))
+    except ConnectionError:
+        raise
+    except Exception:
+        log.exception("%s %s", request.method, request.path)
+        message = "Internal error occurred: the local cluster's log has the traceback"
+        return refuse(StatusError(500, "InternalError", message))
+
+
+def _let_in(token: str) -> Middleware:
+    wanted = f"Bearer {token}".encode()
+
+    @web.middleware
+    async def let_in(request: web.Request, handler: _Next) -> web.StreamResponse:
+        given = request.headers.get("Authorization", "").encode(errors="surrogateescape")
+        if request.path not in _OPEN and not hmac.compare_digest(given, wanted):
+            raise StatusError(401, "Unauthorized", "Unauthorized")
+        return await handler(request)
+
+    return let_in
