@@ -65,15 +65,16 @@ class Handlers:
         return await handler(request, target)
 
     async def _answer_about_server(self, request: web.Request) -> web.StreamResponse:
+        path = request.path.rstrip("/")
         if request.method == "POST":
-            review = reviews.answer(request.path, await read_body(request))
+            review = reviews.answer(path, await read_body(request))
             if review is not None:
                 return answer(review, status=201)
-        elif request.path == "/version":
+        elif path == "/version":
             return answer(discovery.version())
-        elif request.path == "/healthz":
+        elif path == "/healthz":
             return web.Response(text="ok")
-        elif (found := discovery.describe(request.path)) is not None:
+        elif (found := discovery.describe(path)) is not None:
             return answer(found)
         raise page_not_found()
 
