@@ -40,19 +40,24 @@ def supervisor_command(module: str, *arguments: str) -> list[str]:
     return [sys.executable, "-I", "-S", "-X", "utf8", "-c", code, *arguments]
 
 
+class SandboxError(Exception):
+    """The namespaces of a job cannot be made."""
+
+
 async def best_isolation() -> Isolation:
     """Try what this machine allows, and return the best of it."""
     for isolation in (Isolation.ROOT, Isolation.USER):
-        if isolation is Isolation.ROOT and os.geteuid() != 0:
-            continue
-        if await _works(isolation):
+        if await works(isolation):
             return isolation
     return Isolation.NONE
 
 
-async def _works(isolation: Isolation) -> bool:
+async def works(isolation: Isolation) -> bool:
+    """Whether this machine lets this user isolate so; found out by running a container."""
+    if isolation is Isolation.NONE:
+        return True
     # Here and not above: process.py builds on this module.
-    from airflow_kubeflow_trainer.local.kubelet.process import ContainerProcess, ProcessError
+    from airflow_kubeflow_trainer.local.kubelet.process import ContainerProcess
     from airflow_kubeflow_trainer.local.kubelet.supervisor.spec import Mount, Root, Spec
 
     with tempfile.TemporaryDirectory() as folder:
@@ -77,7 +82,7 @@ async def _works(isolation: Isolation) -> bool:
                 ended = await process.wait()
             finally:
                 namespaces.close()
-        except (OSError, ProcessError) as error:
+        except (OSError, SandboxError) as error:
             log.info("Namespaces (%s) do not work here: %s", isolation, error)
             return False
         log.debug("Namespaces (%s): %s", isolation, ended)
@@ -100,7 +105,7 @@ class Namespaces:
 async def make_namespaces(isolation: Isolation) -> Namespaces:
     """Make a network namespace, inside a user namespace where that is how it is done here.
 
-    :raises OSError: this machine forbids it.
+    :raises SandboxError: this machine forbids it.
     """
     if isolation is Isolation.NONE:
         return Namespaces()
@@ -116,7 +121,7 @@ async def make_namespaces(isolation: Isolation) -> Namespaces:
         _, errors = await process.communicate()
         if process.returncode != 0:
             last_line = errors.decode(errors="replace").strip().rpartition("\n")[2]
-            raise OSError(f"namespaces ({isolation}) cannot be made: {last_line}")
+            raise SandboxError(f"namespaces ({isolation}) cannot be made: {last_line}")
         _, descriptors, _, _ = socket.recv_fds(ours, 16, _MAX_DESCRIPTORS)
     if isolation is Isolation.USER:
         return Namespaces(user_fd=descriptors[0], network_fd=descriptors[1])
@@ -153,7 +158,10 @@ class JobSandboxes:
 
     @asynccontextmanager
     async def join(self, pod: Pod) -> AsyncIterator[JobSandbox]:
-        """Give the pod the sandbox of its job; without namespaces, wait until no other job has one."""
+        """Give the pod the sandbox of its job; without namespaces, wait until no other job has one.
+
+        :raises SandboxError: the sandbox cannot be made.
+        """
         key = objects.job_key(pod)
         async with self._changed:
             if self._isolation is Isolation.NONE:

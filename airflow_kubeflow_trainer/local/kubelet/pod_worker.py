@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Mapping
+from contextlib import AsyncExitStack
 from typing import Any
 
 from airflow_kubeflow_trainer.cluster.client import Client
@@ -14,7 +15,7 @@ from airflow_kubeflow_trainer.exceptions import ConflictError, KubeflowTrainerEr
 from airflow_kubeflow_trainer.local.kubelet import objects
 from airflow_kubeflow_trainer.local.kubelet.container import ContainerRunner
 from airflow_kubeflow_trainer.local.kubelet.ending import Ending
-from airflow_kubeflow_trainer.local.kubelet.isolation import JobSandboxes
+from airflow_kubeflow_trainer.local.kubelet.isolation import JobSandbox, JobSandboxes, SandboxError
 from airflow_kubeflow_trainer.local.kubelet.objects import Pod
 from airflow_kubeflow_trainer.local.kubelet.options import KubeletOptions
 from airflow_kubeflow_trainer.local.kubelet.pod_context import NodeContext, PodContext
@@ -26,8 +27,7 @@ from airflow_kubeflow_trainer.local.kubelet.volumes import VolumeError, Volumes,
 
 log = logging.getLogger(__name__)
 
-VOLUME_RETRY_SECONDS = 2.0
-DELETE_RETRY_SECONDS = 2.0
+RETRY_SECONDS = 2.0
 DEFAULT_GRACE_SECONDS = 30.0
 
 
@@ -87,48 +87,73 @@ class PodWorker:
     async def _live(self) -> None:
         reporting = asyncio.create_task(self._reporter.run())
         try:
-            await self._run()
+            await self._run_until_over()
             self._changed()
             await self._reporter.settled()
             log.info("Pod %s is over: %s", objects.name(self.pod), self._status()["phase"])
             await self._deleted.wait()
             await self._confirm_deletion()
-        except asyncio.CancelledError:
-            raise
-        except Exception:
-            log.exception("Pod %s", objects.name(self.pod))
         finally:
             reporting.cancel()
 
-    async def _run(self) -> None:
+    async def _run_until_over(self) -> None:
+        """Run the pod; what goes wrong on the node's side is told and tried again, as by any kubelet."""
+        if objects.is_finished(self.pod):
+            return
         deadline = self._watch_deadline()
         try:
-            if objects.is_finished(self.pod):
-                return
-            self._changed()
-            async with self._sandboxes.join(self.pod) as sandbox:
-                source = api_source(self._client, objects.namespace(self.pod))
-                volumes = Volumes(
-                    self.pod,
-                    folder=self.folder / "volumes",
-                    claims=claims_folder(self._options.volumes_directory, self.pod),
-                    source=source,
-                )
-                context = PodContext(
-                    node=self._node,
-                    pod=self.pod,
-                    record=self.record,
-                    folder=self.folder,
-                    sandbox=sandbox,
-                    volumes=volumes,
-                    source=source,
-                    ending=self._ending,
-                    changed=self._changed,
-                )
-                await self._run_containers(context)
+            while True:
+                try:
+                    self._changed()
+                    await self._run()
+                    return
+                except SandboxError as error:
+                    message = f"Failed to create pod sandbox: {error}"
+                    self._node.events.tell(self.pod, kind="Warning", reason="FailedCreatePodSandBox", message=message)
+                except Exception:
+                    log.exception("Pod %s is tried again", objects.name(self.pod))
+                if await self._ending.pause(RETRY_SECONDS):
+                    return
         finally:
             if deadline is not None:
                 deadline.cancel()
+
+    async def _run(self) -> None:
+        async with AsyncExitStack() as stack:
+            sandbox = await self._join_sandbox(stack)
+            if sandbox is None:
+                return
+            source = api_source(self._client, objects.namespace(self.pod))
+            volumes = Volumes(
+                self.pod,
+                folder=self.folder / "volumes",
+                claims=claims_folder(self._options.volumes_directory, self.pod),
+                source=source,
+            )
+            context = PodContext(
+                node=self._node,
+                pod=self.pod,
+                record=self.record,
+                folder=self.folder,
+                sandbox=sandbox,
+                volumes=volumes,
+                source=source,
+                ending=self._ending,
+                changed=self._changed,
+            )
+            await self._run_containers(context)
+
+    async def _join_sandbox(self, stack: AsyncExitStack) -> JobSandbox | None:
+        """Join the job's sandbox for as long as the stack lasts; None where the pod has to end before its turn."""
+        joining = asyncio.ensure_future(stack.enter_async_context(self._sandboxes.join(self.pod)))
+        asked = asyncio.ensure_future(self._ending.asked.wait())
+        either: set[asyncio.Future[Any]] = {joining, asked}
+        try:
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+            return joining.result() if joining.done() else None
+        finally:
+            asked.cancel()
+            joining.cancel()
 
     async def _run_containers(self, context: PodContext) -> None:
         while not self._ending.asked.is_set():
@@ -137,7 +162,7 @@ class PodWorker:
                 break
             except VolumeError as error:
                 context.tell(kind="Warning", reason="FailedMount", message=str(error))
-                await self._ending.pause(VOLUME_RETRY_SECONDS)
+                await self._ending.pause(RETRY_SECONDS)
         spec = context.pod["spec"]
         for container in spec.get("initContainers") or []:
             if not await ContainerRunner(context, container, init=True).run():
@@ -177,4 +202,4 @@ class PodWorker:
                 return
             except KubeflowTrainerError as error:
                 log.info("The deletion of %s is confirmed again: %s", path, error)
-            await asyncio.sleep(DELETE_RETRY_SECONDS)
+            await asyncio.sleep(RETRY_SECONDS)

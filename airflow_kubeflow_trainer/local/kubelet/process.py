@@ -12,10 +12,6 @@ from airflow_kubeflow_trainer.local.kubelet.isolation import supervisor_command
 from airflow_kubeflow_trainer.local.kubelet.supervisor.spec import Exit, Order, Spec
 
 
-class ProcessError(Exception):
-    """A supervisor did not come up."""
-
-
 class ContainerProcess:
     """One run of one container, under its supervisor."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -103,7 +104,13 @@ class Scheduler:
         self._events.tell(pod, kind="Normal", reason="Scheduled", message=message)
 
     async def _mark_unschedulable(self, pod: Pod, reason: str) -> None:
-        condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": reason}
+        condition = {
+            "type": "PodScheduled",
+            "status": "False",
+            "reason": "Unschedulable",
+            "message": reason,
+            "lastTransitionTime": objects.rfc3339(time.time()),
+        }
         path = PODS.path(namespace=objects.namespace(pod), name=objects.name(pod), subresource="status")
         await self._client.patch(path, {"status": {"conditions": [condition]}}, content_type=STRATEGIC_MERGE_PATCH)
 

@@ -9,8 +9,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from airflow_kubeflow_trainer.local.kubelet import Isolation
 
 Cluster = Any
@@ -52,7 +50,6 @@ def processes_with(mark: str) -> list[int]:
     return found
 
 
-@pytest.mark.parametrize("isolation", list(Isolation))
 async def test_no_process_outlives_a_kubelet_that_is_killed(
     idle: Cluster, api: tuple[Any, str], isolation: Isolation
 ) -> None:
