@@ -145,6 +145,13 @@ def _foreign(value: Any) -> Any:
     return value
 
 
+def unpack(value: Any) -> Any:
+    """Turn config objects, ours or foreign, into plain data, unchecked; lists of them too."""
+    if isinstance(value, list | tuple):
+        return [unpack(item) for item in value]
+    return plain(_foreign(value))
+
+
 def from_text(value: Any, annotation: Any) -> Any:
     """Read a structure that a template has rendered as text; text where text is wanted stays as it is."""
     if not isinstance(value, str) or str in _members(annotation):

@@ -53,13 +53,13 @@ class _Source(ConfigModel):
     def _check_key(self) -> Self:
         if isinstance(self.secret_ref, SecretRef) and self.secret_ref.key and not self.token_variable:
             raise ValueError(
-                f"secret_ref: one key is not enough here. Name the whole Secret, SecretRef({self.secret_ref.name!r}), or "
-                'give each variable its own: env={"ACCESS_KEY_ID": SecretRef(name, key=...), ...}'
+                f"secret_ref: one key is not enough here. Name the whole Secret, SecretRef({self.secret_ref.name!r}), "
+                'or give each variable its own: env={"ACCESS_KEY_ID": SecretRef(name, key=...), ...}'
             )
         return self
 
     def variables(self) -> dict[str, Any]:
-        """Give the initializer's environment: Trainer's names are the fields' in upper case (pkg/initializers/types)."""
+        """Give the initializer's environment: Trainer names each variable as its field, in upper case."""
         settings = {
             name.upper(): getattr(self, name) for name in type(self).model_fields if name not in _Source.model_fields
         }

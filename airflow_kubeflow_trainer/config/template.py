@@ -1,7 +1,8 @@
 """How configs live in Airflow's template fields.
 
 Airflow stores, shows and renders plain data only, and searches lists and dicts for XComArgs, never objects. So an
-operator keeps :func:`as_template` of what its author wrote, and reads it back by :func:`from_template` when it is rendered.
+operator keeps :func:`as_template` of what its author wrote, and reads it back by :func:`from_template` once it is
+rendered.
 """
 
 from __future__ import annotations

@@ -47,7 +47,7 @@ class LoraConfig(ConfigModel):
     """Adapt the MLP of each layer too. Default: the recipe's."""
     apply_lora_to_output: bool | None = None
     """Adapt the output projection too. Default: the recipe's."""
-    lora_attn_modules: list[AttentionModule] = ["q_proj", "v_proj", "output_proj"]
+    lora_attn_modules: list[AttentionModule] = Field(default=["q_proj", "v_proj", "output_proj"])
     """Attention projections to adapt."""
     lora_rank: int | None = Count
     """Rank of the update. Default: the recipe's."""

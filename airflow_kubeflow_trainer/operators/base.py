@@ -221,14 +221,17 @@ class TrainJobOperator(BaseOperator):
         jinja_env: jinja2.Environment,
         seen_oids: set[int],
     ) -> None:
-        # The one step of rendering that mapped tasks share with others. Always as text, which the configs read by their
-        # fields' types: a native DAG would make 0.001 of "1e-3", and True of "True".
+        # The one step of rendering that mapped tasks share with others.
         text_env = context["dag"].get_template_env(force_sandboxed=True)
         super()._do_render_template_fields(parent, template_fields, context, text_env, seen_oids)
         if parent is self:
             # A field that is wrong is execute()'s to refuse, where the message reaches the task's log.
             with contextlib.suppress(KubeflowTrainerError):
                 self.show_manifest(self.manifest(identity_of(context)))
+
+    def _render(self, template: jinja2.Template, context: Any, dag: Any = None) -> str:
+        # Always as text, which the configs read by their fields' types: a native DAG would make 0.001 of "1e-3".
+        return template.render(context)
 
     # How the TrainJob is made
 
@@ -238,8 +241,9 @@ class TrainJobOperator(BaseOperator):
         :param identity: the try that it is for. Default: the first of a run called ``dry_run``.
         """
         if identity is None:
-            dag_id = self.dag_id if self.has_dag() else "dag"
-            identity = TaskIdentity(dag_id=dag_id, run_id="dry_run", task_id=self.task_id, map_index=-1, try_number=1)
+            identity = TaskIdentity(
+                dag_id=self.dag_id, run_id="dry_run", task_id=self.task_id, map_index=-1, try_number=1
+            )
         runtime = RuntimeView.stock(self.runtime) or RuntimeView.assumed(self.runtime, kind=self.runtime_kind)
         return self.build_manifest(self.options(identity, runtime, self.namespace or "default"))
 

@@ -12,7 +12,11 @@ from typing import Any
 from airflow.sdk.definitions.mappedoperator import MappedOperator, OperatorPartial
 from airflow.sdk.definitions.xcom_arg import XComArg
 
-from airflow_kubeflow_trainer.config.base import plain
+from airflow_kubeflow_trainer.config.base import unpack
+
+
+_CONFIGS = ("config", "initializer", "output", "runtime_patches")
+"""Arguments that may be config objects, ours or others with the same attributes."""
 
 
 class ConfigPartial(OperatorPartial):
@@ -23,21 +27,23 @@ class ConfigPartial(OperatorPartial):
         """Take over from Airflow's own partial."""
         # Or it would complain, when it is collected, that it was never mapped.
         partial._expand_called = True
-        kwargs = {name: plain(value) for name, value in partial.kwargs.items()}
-        return cls(operator_class=partial.operator_class, kwargs=kwargs, params=partial.params)
+        return cls(operator_class=partial.operator_class, kwargs=_unpacked(partial.kwargs), params=partial.params)
 
     def expand(self, **mapped_kwargs: Any) -> MappedOperator:
-        return self._with_upstreams(super().expand(**{name: plain(value) for name, value in mapped_kwargs.items()}))
+        """Map over lists, dicts or XComArgs, as Airflow's own."""
+        return self._with_upstreams(super().expand(**_unpacked(mapped_kwargs)))
 
     def expand_kwargs(self, kwargs: Any, *, strict: bool = True) -> MappedOperator:
-        each = (
-            [plain(item) if isinstance(item, Mapping) else item for item in kwargs]
-            if isinstance(kwargs, list)
-            else kwargs
-        )
-        return self._with_upstreams(super().expand_kwargs(each, strict=strict))
+        """Map over a list of arguments, as Airflow's own."""
+        if isinstance(kwargs, list):
+            kwargs = [_unpacked(item) if isinstance(item, Mapping) else item for item in kwargs]
+        return self._with_upstreams(super().expand_kwargs(kwargs, strict=strict))
 
     def _with_upstreams(self, operator: MappedOperator) -> MappedOperator:
         # `output` is an argument whose attribute has another name, so Airflow does not look into it.
         XComArg.apply_upstream_relationship(operator, self.kwargs.get("output"))
         return operator
+
+
+def _unpacked(kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: unpack(value) if name in _CONFIGS else value for name, value in kwargs.items()}

@@ -57,8 +57,10 @@ TEXT = st.text(alphabet=st.characters(exclude_categories=["Cs"])) | st.sampled_f
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | TEXT.filter(lambda t: "${" not in t)
 VALUES = st.recursive(
     SCALARS,
-    lambda inner: st.lists(inner, max_size=3)
-    | st.dictionaries(TEXT.filter(lambda t: "${" not in t and "." not in t), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(TEXT.filter(lambda t: "${" not in t and "." not in t), inner, max_size=3)
+    ),
     max_leaves=8,
 )
 

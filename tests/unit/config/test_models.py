@@ -1,0 +1,250 @@
+"""What a DAG author may write, and how a mistake is told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+import pytest
+
+from airflow_kubeflow_trainer.config import (
+    DataCacheInitializer,
+    HuggingFaceDatasetInitializer,
+    HuggingFaceModelInitializer,
+    Initializer,
+    LoraConfig,
+    PersistentVolumeOutput,
+    RuntimePatch,
+    S3ModelInitializer,
+    SecretRef,
+    TorchTuneChatDataset,
+    TorchTuneConfig,
+    TorchTuneDataset,
+    TorchTuneInstructDataset,
+)
+from airflow_kubeflow_trainer.config.template import as_template, from_template
+from airflow_kubeflow_trainer.exceptions import ConfigError
+
+CONFIG_MISTAKES = [
+    pytest.param({"epochs": 0}, r"config.epochs: .*greater than or equal to 1, not 0", id="a count of none"),
+    pytest.param({"num_nodes": -1}, r"config.num_nodes: .*not -1", id="a negative count"),
+    pytest.param({"batch_size": "many"}, r"config.batch_size: .*integer.*'many'", id="text for a number"),
+    pytest.param({"epoch": 1}, r"config.epoch: there is no such field; known are: .*epochs", id="a misspelt field"),
+    pytest.param({"dtype": "fp16"}, r"config.dtype: .*'bf16' or 'fp32'", id="a type TorchTune cannot train in"),
+    pytest.param({"env": {"PET_NNODES": "2"}}, r"config.env: PET_NNODES is set by Trainer", id="a reserved variable"),
+    pytest.param({"env": {"X": True}}, r"X: .*text: write 'true' or 'True'", id="a bool for a variable"),
+    pytest.param({"env": {"X": {"name": "s"}}}, r"X: SecretRef needs the key", id="a whole secret for a variable"),
+    pytest.param({"resources_per_node": {"gpus": 1}}, r"'gpus' is no resource", id="an unknown resource"),
+    pytest.param({"resources_per_node": {"cpu": "x"}}, r"cpu: 'x' is no quantity", id="no quantity"),
+    pytest.param({"resources_per_node": {"gpu": 1, "mig-1g.5gb": 1}}, r"one kind of GPU", id="GPU and MIG"),
+    pytest.param(
+        {"peft_config": {"lora_attn_modules": []}}, r"peft_config.lora_attn_modules: must not be empty", id="no LoRA"
+    ),
+    pytest.param({"packed": True}, r"packed needs max_seq_len", id="packing into no length"),
+    pytest.param({"save_adapter_weights_only": True}, r"needs peft_config", id="an adapter of full fine-tuning"),
+    pytest.param({"overrides": {"~a.b": 1}}, r"overrides: '~a.b' deletes a key", id="a deletion with a value"),
+    pytest.param({"seed": 1.5}, r"config.seed: .*1.5", id="half a seed"),
+]
+
+
+@pytest.mark.parametrize(("wrong", "message"), CONFIG_MISTAKES)
+def test_a_mistake_is_refused_when_the_dag_is_parsed(wrong: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        as_template(wrong, TorchTuneConfig, field="config")
+
+
+@pytest.mark.parametrize(("wrong", "message"), CONFIG_MISTAKES)
+def test_the_same_mistake_is_refused_when_a_template_brings_it(wrong: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        from_template(TorchTuneConfig, str(wrong), field="config")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        pytest.param(
+            {"dataset": "hf://squad"}, r"dataset.storage_uri: .*hf://owner/name", id="a data set without owner"
+        ),
+        pytest.param({"dataset": {"storage_uri": "cache://a"}}, r"dataset.metadata_loc: is missing", id="half a cache"),
+        pytest.param(
+            {"dataset": {"storage_uri": "cache://a", "metadata_loc": "m", "num_data_nodes": 2}},
+            r"cache://schema/table",
+            id="a cache without table",
+        ),
+        pytest.param(
+            {"model": {"storage_uri": "s3://b/m", "secret_ref": {"name": "s", "key": "k"}}},
+            r"model.secret_ref: one key is not enough",
+            id="one key for S3",
+        ),
+        pytest.param({"model": {"storage_uri": ""}}, r"model.storage_uri", id="no URI"),
+    ],
+)
+def test_an_initializer_that_would_fail_in_its_pod_is_refused(wrong: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        as_template(wrong, Initializer, field="initializer")
+
+
+@pytest.mark.parametrize("name", ["access_token", "access_key_id", "secret_access_key"])
+def test_a_secret_is_never_taken_as_text(name: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        as_template({"model": {"storage_uri": "hf://a/b", name: "canary"}}, Initializer, field="initializer")
+
+    assert "SecretRef" in str(refused.value)
+    assert "canary" not in str(refused.value)
+
+
+def test_zero_false_and_empty_values_are_kept() -> None:
+    config = TorchTuneConfig(seed=0, shuffle=False, num_warmup_steps=0, overrides={"a": "", "b": 0, "c": []})
+
+    assert as_template(config, TorchTuneConfig, field="config") == {
+        "seed": 0,
+        "shuffle": False,
+        "num_warmup_steps": 0,
+        "overrides": {"a": "", "b": 0, "c": []},
+    }
+
+
+def test_a_repr_is_the_same_each_time_and_names_secrets_without_holding_any() -> None:
+    def make() -> Initializer:
+        return Initializer(model=HuggingFaceModelInitializer("hf://a/b", secret_ref=SecretRef("hf", key="token")))
+
+    assert repr(make()) == repr(make())
+    assert "0x" not in repr(make())
+
+
+@pytest.mark.parametrize(
+    ("uri", "kind"),
+    [
+        ("hf://a/b", HuggingFaceDatasetInitializer),
+        ("cache://schema/table", DataCacheInitializer),
+    ],
+)
+def test_a_dict_becomes_the_class_that_its_uri_means(uri: str, kind: type) -> None:
+    extra = {"metadata_loc": "m", "num_data_nodes": 2} if uri.startswith("cache") else {}
+    found = from_template(Initializer, {"dataset": {"storage_uri": uri, **extra}}, field="initializer")
+
+    assert found is not None
+    assert type(found.dataset) is kind
+
+
+def test_the_data_sets_builder_is_found_by_its_fields() -> None:
+    chat = TorchTuneConfig(dataset_preprocess_config={"conversation_column": "c", "conversation_style": "openai"})
+    other = TorchTuneConfig(dataset_preprocess_config={"component": "my.dataset", "options": {"a": 1}})
+
+    assert isinstance(chat.dataset_preprocess_config, TorchTuneChatDataset)
+    assert isinstance(other.dataset_preprocess_config, TorchTuneDataset)
+
+
+class DataType(Enum):
+    BF16 = "bf16"
+
+
+class DataFormat(Enum):
+    JSON = "json"
+
+
+@dataclass
+class SdkInstructDataset:
+    source: DataFormat | None = None
+    split: str | None = None
+    column_map: dict[str, str] | None = None
+
+
+@dataclass
+class SdkLora:
+    lora_attn_modules: list[str] = field(default_factory=lambda: ["q_proj"])
+    lora_rank: int | None = None
+    use_dora: bool | None = None
+
+
+@dataclass
+class SdkTorchTuneConfig:
+    """Shaped like the Kubeflow SDK 0.5's, which cannot be installed beside Airflow's provider."""
+
+    dtype: DataType | None = None
+    batch_size: int | None = None
+    epochs: int | None = None
+    peft_config: SdkLora | None = None
+    dataset_preprocess_config: SdkInstructDataset | None = None
+    resources_per_node: dict[str, Any] | None = None
+
+
+def test_the_sdks_own_objects_are_understood() -> None:
+    theirs = SdkTorchTuneConfig(
+        dtype=DataType.BF16,
+        epochs=2,
+        peft_config=SdkLora(lora_rank=4),
+        dataset_preprocess_config=SdkInstructDataset(DataFormat.JSON, column_map={"input": "q"}),
+    )
+    ours = TorchTuneConfig(
+        dtype="bf16",
+        epochs=2,
+        peft_config=LoraConfig(lora_attn_modules=["q_proj"], lora_rank=4),
+        dataset_preprocess_config=TorchTuneInstructDataset(source="json", column_map={"input": "q"}),
+    )
+
+    plain = as_template(theirs, TorchTuneConfig, field="config")
+
+    assert plain == as_template(ours, TorchTuneConfig, field="config")
+    assert from_template(TorchTuneConfig, plain, field="config") == from_template(TorchTuneConfig, ours, field="config")
+
+
+@pytest.mark.parametrize("value", [3, "text", ["x"], b"x"], ids=repr)
+def test_what_is_no_config_at_all_is_refused_by_its_name(value: Any) -> None:
+    with pytest.raises(ConfigError, match="config: must be a config object or a dict"):
+        as_template(value, TorchTuneConfig, field="config")
+
+
+@pytest.mark.parametrize("path", ["/abs", "a/../b", ".."])
+def test_a_sub_path_stays_on_its_volume(path: str) -> None:
+    with pytest.raises(ConfigError, match="sub_path"):
+        PersistentVolumeOutput("models", sub_path=path)
+
+
+def test_secrets_for_s3_come_whole_or_one_by_one() -> None:
+    each = S3ModelInitializer("s3://b/m", env={"ACCESS_KEY_ID": SecretRef("s", key="id")}, region="eu-west-1")
+
+    assert each.variables() == {"REGION": "eu-west-1", "ACCESS_KEY_ID": SecretRef("s", key="id")}
+
+
+def test_a_patch_may_be_written_in_python_or_as_on_the_wire() -> None:
+    wire = {
+        "manager": "example.com/me",
+        "trainingRuntimeSpec": {
+            "template": {
+                "spec": {
+                    "replicatedJobs": [
+                        {"name": "node", "template": {"spec": {"template": {"spec": {"nodeSelector": {"a": "b"}}}}}}
+                    ]
+                }
+            }
+        },
+    }
+
+    patch = from_template(RuntimePatch, wire, field="runtime_patches.0")
+
+    assert patch is not None
+    assert patch.wire() == wire
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        pytest.param(
+            {"volumes": [{"name": "initializer"}]}, "belongs to the runtime's own claim", id="the claim's name"
+        ),
+        pytest.param(
+            {"containers": [{"name": "node", "env": {"A": "b"}}]}, "cannot be patched", id="the trainer's env"
+        ),
+        pytest.param({"containers": [{"name": "node", "image": "x"}]}, "image", id="an image"),
+    ],
+)
+def test_a_patch_that_admission_would_refuse_is_refused_before(spec: dict[str, Any], message: str) -> None:
+    template = {"spec": {"template": {"spec": spec}}}
+    patch = {
+        "trainingRuntimeSpec": {"template": {"spec": {"replicatedJobs": [{"name": "node", "template": template}]}}}
+    }
+
+    with pytest.raises(ConfigError, match=message):
+        as_template(patch, RuntimePatch, field="runtime_patches.0")
