@@ -55,21 +55,40 @@ async def create_pod(client: Client, pod: Pod) -> None:
         return
 
 
+async def existing_claims(client: Client, claims: Iterable[dict[str, Any]]) -> set[str]:
+    """Return the names of those claims that are there already, and not as this TrainJob's own.
+
+    :raises ClaimInUseError: one belongs to an earlier TrainJob of the same name.
+    """
+    existing = set()
+    for claim in claims:
+        found = await _find_claim(client, claim)
+        if found is not None and not found["metadata"].get("ownerReferences"):
+            existing.add(claim["metadata"]["name"])
+    return existing
+
+
 async def ensure_claims(client: Client, claims: Iterable[dict[str, Any]]) -> None:
     """Create the claims that don't exist.
 
     :raises ClaimInUseError: one belongs to an earlier TrainJob of the same name.
     """
     for claim in claims:
-        namespace, name = claim["metadata"]["namespace"], claim["metadata"]["name"]
-        try:
-            existing = await client.get(PERSISTENT_VOLUME_CLAIMS.path(namespace=namespace, name=name))
-        except NotFoundError:
-            existing = await client.create(PERSISTENT_VOLUME_CLAIMS.path(namespace=namespace), claim)
-        owners = [owner["uid"] for owner in existing["metadata"].get("ownerReferences", [])]
-        ours = [owner["uid"] for owner in claim["metadata"].get("ownerReferences", [])]
-        if owners and owners != ours:
-            raise ClaimInUseError(name)
+        if await _find_claim(client, claim) is None:
+            await client.create(PERSISTENT_VOLUME_CLAIMS.path(namespace=claim["metadata"]["namespace"]), claim)
+
+
+async def _find_claim(client: Client, claim: dict[str, Any]) -> dict[str, Any] | None:
+    namespace, name = claim["metadata"]["namespace"], claim["metadata"]["name"]
+    try:
+        found = await client.get(PERSISTENT_VOLUME_CLAIMS.path(namespace=namespace, name=name))
+    except NotFoundError:
+        return None
+    owners = [owner["uid"] for owner in found["metadata"].get("ownerReferences", [])]
+    ours = [owner["uid"] for owner in claim["metadata"].get("ownerReferences", [])]
+    if owners and owners != ours:
+        raise ClaimInUseError(name)
+    return found
 
 
 async def delete_claims(client: Client, claims: Iterable[dict[str, Any]]) -> None:

@@ -81,12 +81,12 @@ class Reconciler:
 
     async def _act(self, look: _Look) -> float | None:
         before = look.record.dump()
-        again = await self._apply(look)
-        if look.record.created and look.record.ended is None and not look.record.deleted:
-            try:
+        try:
+            again = await self._apply(look)
+            if look.record.created and look.record.ended is None and not look.record.deleted:
                 await children.ensure_claims(self._client, build_claims(look.trainjob, look.jobset))
-            except children.ClaimInUseError:
-                return CLAIM_RETRY_SECONDS
+        except children.ClaimInUseError:
+            return CLAIM_RETRY_SECONDS
         if not look.record.created or look.record.deleted:
             plan = JobSetPlan()
         else:
@@ -110,8 +110,12 @@ class Reconciler:
             return None
         try:
             if not record.created:
-                check_jobset(look.trainjob, look.jobset)
+                claims = build_claims(look.trainjob, look.jobset)
+                existing = await children.existing_claims(self._client, claims)
+                check_jobset(look.trainjob, look.jobset, existing_claims=existing)
                 record.created, record.suspended = True, wanted
+                # Before the claims are made: one that is kept does not tell whose it is.
+                await snapshot.save(self._client, look.trainjob, record)
             elif wanted or record.suspended:
                 check_reapply(look.trainjob, look.jobset)
                 record.suspended = wanted

@@ -5,7 +5,7 @@ A TrainJob that fails here was admitted; only events tell.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from typing import Any
 
 from airflow_kubeflow_trainer.local.admission.errors import (
@@ -18,7 +18,7 @@ from airflow_kubeflow_trainer.local.admission.errors import (
 )
 from airflow_kubeflow_trainer.local.admission.names import dns_1035_label_problems
 from airflow_kubeflow_trainer.local.controller import identity
-from airflow_kubeflow_trainer.local.controller.jobs import Job, claim_templates
+from airflow_kubeflow_trainer.local.controller.jobs import Job, claim_name, claim_templates
 from airflow_kubeflow_trainer.local.trainer.jobset import JobSet
 
 _STANDARD_RESOURCES = ("cpu", "memory", "ephemeral-storage")
@@ -29,9 +29,10 @@ class CreationError(Exception):
     """A child cannot be created; the message is the API server's."""
 
 
-def check_jobset(trainjob: dict[str, Any], jobset: JobSet) -> None:
+def check_jobset(trainjob: dict[str, Any], jobset: JobSet, *, existing_claims: Set[str] = frozenset()) -> None:
     """Check what JobSet's webhook checks.
 
+    :param existing_claims: names of claims that are there already, and not this TrainJob's.
     :raises CreationError: the JobSet would be refused.
     """
     name = trainjob["metadata"]["name"]
@@ -43,7 +44,11 @@ def check_jobset(trainjob: dict[str, Any], jobset: JobSet) -> None:
                 invalid("", None, UNCHECKED),
             ]
             raise CreationError(f'JobSet.jobset.x-k8s.io "{name}" is invalid: {aggregate(errors)}')
-    errors = [*_name_errors(trainjob, jobset), *_volume_errors(jobset)]
+    errors = [
+        *_name_errors(trainjob, jobset),
+        *_volume_errors(jobset),
+        *_claim_errors(trainjob, jobset, existing_claims),
+    ]
     if errors:
         raise CreationError(
             f'admission webhook "vjobset.kb.io" denied the request: JobSet.jobset.x-k8s.io "{name}" is invalid:'
@@ -97,6 +102,23 @@ def _volume_errors(jobset: JobSet) -> Iterator[FieldError]:
                 path = f"spec.replicatedJobs[{i}].template.spec.template.spec.volumes[{j}].name"
                 detail = f"volume name conflicts with VolumeClaimPolicy template name: {volume['name']}"
                 yield invalid(path, volume["name"], detail)
+
+
+def _claim_errors(trainjob: dict[str, Any], jobset: JobSet, existing: Set[str]) -> Iterator[FieldError]:
+    namespace = trainjob["metadata"]["namespace"]
+    for i, policy in enumerate(jobset.spec.get("volumeClaimPolicies", [])):
+        retention = (policy.get("retentionPolicy") or {}).get("whenDeleted") or "Delete"
+        for j, template in enumerate(policy.get("templates", [])):
+            name = claim_name(trainjob, template)
+            if name not in existing:
+                continue
+            path = f"spec.volumeClaimPolicies[{i}]"
+            # JobSet compares with the spec as the API server has filled it in, which never equals a template's.
+            detail = f"spec does not match existing PVC {name} in namespace {namespace}"
+            yield invalid(f"{path}.template[{j}].spec", template["spec"], detail)
+            if retention != "Retain":
+                detail = "retentionPolicy must be retain when PVC exists"
+                yield invalid(f"{path}.retentionPolicy.whenDeleted", retention, detail)
 
 
 def _job_errors(job: Job) -> Iterator[FieldError]:

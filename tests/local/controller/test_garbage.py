@@ -29,7 +29,7 @@ async def test_what_was_orphaned_while_the_controller_was_away_is_collected_at_i
     assert cluster.pods() == cluster.names("persistentvolumeclaims") == cluster.names("configmaps") == []
 
 
-async def test_a_claim_to_be_retained_stays(cluster):
+async def test_a_claim_to_be_retained_stays_and_keeps_a_second_job_of_its_name_from_running(cluster):
     runtime = copy.deepcopy(cluster.runtimes[LLAMA])
     runtime["metadata"]["name"] = "kept"
     for policy in runtime["spec"]["template"]["spec"]["volumeClaimPolicies"]:
@@ -39,6 +39,15 @@ async def test_a_claim_to_be_retained_stays(cluster):
     await cluster.settle()
     await cluster.delete()
     assert cluster.names("persistentvolumeclaims") == ["initializer-job"]
+    await cluster.submit(runtime="kept")
+    await cluster.settle()
+    assert cluster.pods() == []
+    assert cluster.events()[-1][3] == (
+        'TrainJob resources reconciliation failed: admission webhook "vjobset.kb.io" denied the request:'
+        ' JobSet.jobset.x-k8s.io "job" is invalid: spec.volumeClaimPolicies[0].template[0].spec: Invalid value:'
+        ' {"accessModes":["ReadWriteOnce"],"resources":{"requests":{"storage":"20Gi"}}}: spec does not match existing'
+        " PVC initializer-job in namespace default"
+    )
 
 
 async def test_objects_of_unknown_owners_are_left_alone(cluster):

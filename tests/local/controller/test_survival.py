@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 
 LLAMA = "torchtune-llama3.2-1b"
@@ -28,14 +30,26 @@ async def until_complete(cluster):
             await step()
 
 
-async def test_wherever_it_dies_the_job_completes_with_one_pod_for_each_step(cluster):
-    await cluster.submit(runtime=LLAMA)
+def install_kept(cluster):
+    """Install a runtime whose claims outlive their job."""
+    runtime = copy.deepcopy(cluster.runtimes[LLAMA])
+    runtime["metadata"]["name"] = "kept"
+    for policy in runtime["spec"]["template"]["spec"]["volumeClaimPolicies"]:
+        policy["retentionPolicy"] = {"whenDeleted": "Retain"}
+    cluster.install(runtime)
+
+
+@pytest.mark.parametrize("runtime", [LLAMA, "kept"])
+async def test_wherever_it_dies_the_job_completes_with_one_pod_for_each_step(cluster, runtime):
+    install_kept(cluster)
+    await cluster.submit(runtime=runtime)
     await until_complete(cluster)
     writes = cluster.objects.writes
     assert writes > 20
     for crash_at in range(2, writes + 1):
         fresh = type(cluster)()
-        await fresh.submit(runtime=LLAMA)
+        install_kept(fresh)
+        await fresh.submit(runtime=runtime)
         fresh.objects.crash_at = crash_at
         await until_complete(fresh)
         assert fresh.conditions() == cluster.conditions(), crash_at
