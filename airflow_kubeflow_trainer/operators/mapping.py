@@ -14,7 +14,6 @@ from airflow.sdk.definitions.xcom_arg import XComArg
 
 from airflow_kubeflow_trainer.config.base import unpack
 
-
 _CONFIGS = ("config", "initializer", "output", "runtime_patches")
 """Arguments that may be config objects, ours or others with the same attributes."""
 

@@ -71,7 +71,7 @@ def trainjob_name(identity: TaskIdentity, *, base: str | None = None, max_length
     """
     digest = _digest(*astuple(identity))[:HASH_LENGTH]
     room = max_length - HASH_LENGTH - 1
-    slug = _slug(base if base else f"{identity.dag_id}-{identity.task_id}")[: max(room, 0)].strip("-")
+    slug = _slug(base or f"{identity.dag_id}-{identity.task_id}")[: max(room, 0)].strip("-")
     # RFC 1035 wants a letter first, and Trainer does too.
     return f"{slug}-{digest}" if slug else f"t{digest[1:]}"
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from airflow_kubeflow_trainer.config.environment import env_entries
-from airflow_kubeflow_trainer.config.initializers import DataCacheInitializer, Initializer
+from airflow_kubeflow_trainer.config.initializers import Initializer
 from airflow_kubeflow_trainer.config.output import PersistentVolumeOutput
 from airflow_kubeflow_trainer.config.patches import RuntimePatch
 from airflow_kubeflow_trainer.config.resources import resource_requirements
@@ -26,8 +26,9 @@ from airflow_kubeflow_trainer.trainjob.torchtune import torchtune_arguments
 
 MANAGER = f"{PREFIX}/operator"
 """Manager of the patch that labels pods and mounts the output."""
+INITIALIZER_VOLUME = "initializer"
+"""The runtime's own: another volume of that name would conflict, by an event only."""
 OUTPUT_VOLUME = "trained-model"
-"""Ours: the name ``initializer`` is taken by the runtime's claim, and would conflict by an event only."""
 QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
 
 
@@ -117,7 +118,7 @@ def _initializer(options: JobOptions) -> dict[str, Any]:
     ):
         if source is None:
             continue
-        _check_initializer(options.runtime, step, key, cache=isinstance(source, DataCacheInitializer))
+        _check_initializer(options.runtime, step, key)
         found[key] = {"storageUri": source.storage_uri}
         if source.secret_ref is not None and not source.secret_ref.key:
             found[key]["secretRef"] = {"name": source.secret_ref.name}
@@ -127,17 +128,18 @@ def _initializer(options: JobOptions) -> dict[str, Any]:
     return found
 
 
-def _check_initializer(runtime: RuntimeView, step: str, key: str, *, cache: bool) -> None:
-    job = runtime.job(step)
+def _check_initializer(runtime: RuntimeView, step: str, key: str) -> None:
+    """Refuse what Trainer's admission does (trainer v2.3 pkg/runtime/framework/plugins/jobset/jobset.go)."""
+    job = next((job for job in runtime.jobs if job.name == step), None)
     if job is None:
         raise ConfigError(
-            f"initializer.{key}: runtime {runtime.name!r} has no {step}; use one that has, or leave it out"
+            f"initializer.{key}: runtime {runtime.name!r} has no {step}; use one that has, or leave initializer.{key} out"
         )
-    mounts = {mount for container in job.containers for mount in container.volume_mounts}
-    if cache and "initializer" not in mounts:
+    mounts = {mount for container in job.containers if container.name == step for mount in container.volume_mounts}
+    if INITIALIZER_VOLUME not in mounts:
         raise ConfigError(
-            f"initializer.dataset: the data cache wants a runtime whose {step} mounts a volume named 'initializer'; "
-            f"{runtime.name!r} does not, so Trainer would refuse the TrainJob"
+            f"initializer.{key}: Trainer wants a runtime whose container {step} mounts a volume named "
+            f"{INITIALIZER_VOLUME!r}; that of {runtime.name!r} does not"
         )
 
 

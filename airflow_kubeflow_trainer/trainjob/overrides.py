@@ -1,8 +1,8 @@
 """TorchTune's command line: ``key=value`` arguments that arrive exactly as they were meant.
 
 Three readers stand in the way. Kubernetes expands ``$(X)`` and ``$$`` in arguments; TorchTune splits each at ``=`` and
-takes ``None`` for null; what is left is read as YAML, with OmegaConf's interpolations (``${key}``). So text is written as
-YAML's double-quoted scalars, in which any character has an escape.
+takes ``None`` for null; what is left is read as YAML, with OmegaConf's interpolations (``${key}``). So text is written
+as YAML's double-quoted scalars, in which any character has an escape.
 Source: torchtune 0.6.1 torchtune/config/_utils.py, _merge_yaml_and_cli_args.
 """
 
@@ -87,8 +87,8 @@ def _encode_text(value: str, key: str) -> str:
 def _quote(value: str, key: str) -> str:
     if not _INTERPOLATIONS.fullmatch(value):
         raise ConfigError(
-            f"overrides: {key} holds '${{', which begins an interpolation of TorchTune's ('${{output_dir}}/logs'); other "
-            f"text with it cannot be passed: {value!r}"
+            f"overrides: {key} holds '${{', which begins an interpolation of TorchTune's ('${{output_dir}}/logs'); "
+            f"other text with it cannot be passed: {value!r}"
         )
     return '"' + "".join(_escape(character, key) for character in value) + '"'
 

@@ -80,8 +80,8 @@ def model_of(runtime: str) -> str:
     model = f"{fields[1].replace('.', '_')}/{fields[2].upper()}" if len(fields) == 3 else ""
     if model not in CONFIGS:
         raise ConfigError(
-            f"runtime: {runtime!r} is no TorchTune runtime. Trainer reads the model from the name, which must have three "
-            "parts, as in torchtune-llama3.2-1b, torchtune-llama3.2-3b, torchtune-llama3.3-70b, torchtune-qwen2.5-1.5b"
+            f"runtime: {runtime!r} is no TorchTune runtime. Trainer reads the model from the name, which must have "
+            "three parts, as in torchtune-llama3.2-1b, torchtune-llama3.3-70b and torchtune-qwen2.5-1.5b"
         )
     return model
 
@@ -154,11 +154,11 @@ def _nodes_problem(recipe: Recipe, config: TorchTuneConfig) -> str | None:
 
 
 def _device_problem(recipe: Recipe, runtime: RuntimeView, config: TorchTuneConfig) -> str | None:
-    processes, gpus = config.num_proc_per_node, gpus_per_node(runtime, config)
+    processes = config.num_proc_per_node
     if recipe.single_device and processes is not None and processes > 1:
         return (
-            f"num_proc_per_node: {processes} on one GPU: Trainer chooses the recipe for a single device, which dies with "
-            "several processes; leave num_proc_per_node out, or ask for more GPUs"
+            f"num_proc_per_node: {processes} on one GPU: Trainer chooses the recipe for a single device, which dies "
+            "with several processes; leave num_proc_per_node out, or ask for more GPUs"
         )
     accelerated = any("/" in name for name in _resources(runtime, config))
     if not accelerated and config.device is None and "device" not in config.overrides:
@@ -199,8 +199,8 @@ def _optimizer_problem(recipe: Recipe, config: TorchTuneConfig) -> str | None:
     set_by_overrides = {key.removeprefix("~") for key in config.overrides}
     if config.device == "cpu" and config.optimizer is None and "optimizer" not in _roots(set_by_overrides):
         return (
-            "optimizer: full fine-tuning on a single device uses bitsandbytes' by default, which needs a GPU; on a CPU set "
-            "optimizer='torch.optim.AdamW'"
+            "optimizer: full fine-tuning on a single device uses bitsandbytes' by default, which needs a GPU; on a CPU "
+            "set optimizer='torch.optim.AdamW'"
         )
     in_backward = config.optimizer_in_bwd is not False and "optimizer_in_bwd" not in set_by_overrides
     if in_backward and (config.gradient_accumulation_steps or 1) > 1:
