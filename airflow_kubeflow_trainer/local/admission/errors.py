@@ -142,6 +142,7 @@ _STRUCT_ORDER = {
             "optional",
             "ports",
             "envFrom",
+            "accessModes",
             "resources",
             "limits",
             "requests",
