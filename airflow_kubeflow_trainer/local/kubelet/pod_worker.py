@@ -87,10 +87,11 @@ class PodWorker:
     async def _live(self) -> None:
         reporting = asyncio.create_task(self._reporter.run())
         try:
-            await self._run_until_over()
-            self._changed()
-            await self._reporter.settled()
-            log.info("Pod %s is over: %s", objects.name(self.pod), self._status()["phase"])
+            if not objects.is_finished(self.pod):
+                await self._run_until_over()
+                self._changed()
+                await self._reporter.settled()
+                log.info("Pod %s is over: %s", objects.name(self.pod), self._status()["phase"])
             await self._deleted.wait()
             await self._confirm_deletion()
         finally:
@@ -98,8 +99,6 @@ class PodWorker:
 
     async def _run_until_over(self) -> None:
         """Run the pod; what goes wrong on the node's side is told and tried again, as by any kubelet."""
-        if objects.is_finished(self.pod):
-            return
         deadline = self._watch_deadline()
         try:
             while True:

@@ -167,3 +167,17 @@ async def test_a_pod_that_was_deleted_while_the_kubelet_was_away_is_confirmed(id
     async with asyncio.timeout(10):
         while any((idle.directory / "pods").iterdir()):
             await asyncio.sleep(0.01)
+
+
+async def test_what_others_have_said_of_a_pods_end_is_left_as_it_is(idle: Cluster) -> None:
+    await idle.start()
+    path = await idle.run_pod("a", ["sleep", "1000"])
+    await idle.running(path)
+    await idle.stop()
+    # As the control plane does with the pods of a node that has gone.
+    status = {"phase": "Failed", "reason": "NodeLost"}
+    await idle.client.patch(path + "/status", {"status": status})
+    await idle.start()
+    await idle.finished(await idle.run_pod("b", ["true"]))
+    assert idle.api.objects[path]["status"]["phase"] == "Failed"
+    assert idle.api.objects[path]["status"]["reason"] == "NodeLost"
