@@ -73,7 +73,7 @@ def _claim(obj: Object) -> Object:
 
 
 def _namespace(obj: Object) -> Object:
-    labels = {**(obj["metadata"].get("labels") or {}), "kubernetes.io/metadata.name": obj["metadata"]["name"]}
+    labels = {**(obj["metadata"].get("labels") or {}), "kubernetes.io/metadata.name": obj["metadata"].get("name", "")}
     metadata = {**obj["metadata"], "labels": labels}
     return {**obj, "metadata": metadata, "spec": {"finalizers": ["kubernetes"]}, "status": {"phase": "Active"}}
 

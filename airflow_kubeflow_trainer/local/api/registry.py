@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-from airflow_kubeflow_trainer.local.api import defaults, errors, immutable, metadata, resources
+from airflow_kubeflow_trainer.local.api import defaults, errors, immutable, metadata, required, resources
 from airflow_kubeflow_trainer.local.api.deletion import DeleteOptions, check_preconditions, marked, may_go
 from airflow_kubeflow_trainer.local.api.metadata import Object
 from airflow_kubeflow_trainer.local.api.resources import NAMESPACES, PODS, ApiResource
@@ -86,8 +86,7 @@ class Registry:
         obj = metadata.for_create(resource, obj)
         if resource.custom and resource.has_status:
             obj.pop("status", None)
-        if obj["metadata"].get("name"):
-            obj = defaults.fill_in(obj)
+        obj = defaults.fill_in(obj)
         obj, warnings = self._admit(
             operation="CREATE",
             resource=resource,
@@ -96,6 +95,7 @@ class Registry:
             lookup=self._lookup,
             field_validation=options.field_validation,
         )
+        required.check(obj)
         name = obj["metadata"]["name"]
         if self._store.get(resource, (namespace, name)) is not None:
             raise errors.already_exists(resource, name)
