@@ -45,7 +45,9 @@ class LogFollower:
     Feed it with :meth:`observe` whenever a pod of the job has changed; :meth:`run` does the reading.
     """
 
-    def __init__(self, api: TrainJobApi, *, job: str, emit: Callable[[LogLine], None], note: Callable[[str], None]):
+    def __init__(
+        self, api: TrainJobApi, *, job: str, emit: Callable[[LogLine], None], note: Callable[[str], None]
+    ) -> None:
         self.tail: deque[str] = deque(maxlen=TAIL_LINES)
         self._api = api
         self._job = job
@@ -66,6 +68,10 @@ class LogFollower:
         if pod.main.started:
             self._add(_Run(pod, restart, previous=False))
 
+    def forget(self, pod: Pod) -> None:
+        """Take note that a pod is gone: its log ends where it is."""
+        self._latest.pop(pod.uid, None)
+
     def finish(self) -> None:
         """Say that no more pods will come: :meth:`run` returns when it has read what there is."""
         self._runs.put_nowait(None)
@@ -81,8 +87,8 @@ class LogFollower:
             first = False
             try:
                 await self._read(run)
-            except ApiError as error:
-                self._note(f"The log of pod {run.pod.name} cannot be read: {error.message or error}")
+            except (ApiError, ClusterUnreachableError) as error:
+                self._note(f"The log of pod {run.pod.name} cannot be read: {error}")
 
     def _add(self, run: _Run) -> None:
         key = (run.pod.uid, run.restart)
@@ -95,7 +101,10 @@ class LogFollower:
         while True:
             try:
                 await self._stream(run, reader)
-            except ClusterUnreachableError:
+            except (ApiError, ClusterUnreachableError) as error:
+                refused = isinstance(error, ApiError) and error.status < 500
+                if refused or self._is_over(run):
+                    raise
                 await asyncio.sleep(RECONNECT_SECONDS)
                 continue
             # A stream that ends while the container runs was cut off: a kubelet's restart, a log's rotation.
@@ -121,8 +130,8 @@ class LogFollower:
                     self._emit(line)
 
     def _is_over(self, run: _Run) -> bool:
-        main = self._latest[run.pod.uid].main
-        return main is None or main.restart_count != run.restart or not main.running
+        pod = self._latest.get(run.pod.uid)
+        return pod is None or pod.main is None or pod.main.restart_count != run.restart or not pod.main.running
 
 
 class _Reader:

@@ -56,20 +56,31 @@ async def _adopt(api: TrainJobApi, name: str, identity: TaskIdentity, error: Con
     ) from error
 
 
-async def read_runtime(api: TrainJobApi, name: str, kind: str) -> tuple[RuntimeView, str | None]:
+async def read_runtime(
+    api: TrainJobApi, name: str, kind: str, *, assumed: RuntimeView
+) -> tuple[RuntimeView, str | None]:
     """Read the runtime that a TrainJob refers to.
 
+    :param assumed: what to take it for where it may not be read.
     :return: the runtime, and a warning where it may not be read: then it is taken to be like the stock one.
     :raises TrainJobRejectedError: there is none of that name; the message lists those there are.
     """
     try:
         return RuntimeView.from_object(await api.get_runtime(name, kind=kind)), None
     except ForbiddenError as error:
-        assumed = RuntimeView.stock(name) or RuntimeView.assumed(name, kind=kind)
         return assumed, f"The runtime {name} may not be read, so it is taken to be as Trainer ships it: {error.message}"
     except NotFoundError as error:
-        known = ", ".join(sorted(runtime["metadata"]["name"] for runtime in await api.list_runtimes())) or "none"
-        raise TrainJobRejectedError(f"runtime: there is no {kind} {name!r}. The cluster has: {known}") from error
+        if not error.details.get("name"):
+            raise TrainJobRejectedError(f"The cluster has no {kind}s: is Kubeflow Trainer v2 installed?") from error
+        raise TrainJobRejectedError(f"runtime: there is no {kind} {name!r}.{await _known_runtimes(api)}") from error
+
+
+async def _known_runtimes(api: TrainJobApi) -> str:
+    try:
+        names = sorted(runtime["metadata"]["name"] for runtime in await api.list_runtimes())
+    except ApiError:
+        return ""
+    return f" There are: {', '.join(names) or 'none'}"
 
 
 def _refusal(api: TrainJobApi, manifest: Mapping[str, Any], error: ApiError) -> str:

@@ -215,6 +215,9 @@ class _Waiting:
             return
         pod = Pod.from_object(event.object)
         self._evidence.remember(pod)
+        if event.type is WatchType.DELETED:
+            self._follower.forget(pod)
+            return
         self._follower.observe(pod)
         self._keep_tail(pod)
 
@@ -250,21 +253,22 @@ class _Waiting:
                 self._tails[pod] = tuple(line for line in text if line)
 
     async def _diagnose_end(self, report: PhaseReport) -> Diagnosis | None:
-        if report.phase is Phase.SUCCEEDED and not self._evidence.trainer_succeeded:
-            # The two watches are not in step: ask before saying that nothing succeeded.
-            with contextlib.suppress(ForbiddenError):
-                for pod in await self._api.pods(self._spec.name):
-                    self._see_pod(WatchEvent(WatchType.MODIFIED, pod))
+        # The two watches are not in step: see what pods there are before saying why, or whose log to read to its end.
+        with contextlib.suppress(ApiError, ClusterUnreachableError):
+            for pod in await self._api.pods(self._spec.name):
+                self._see_pod(WatchEvent(WatchType.MODIFIED, pod))
+        await self._settle()
         if report.phase is Phase.SUCCEEDED:
             return diagnose_success(self._evidence)
-        await self._settle()
         return diagnose_failure(report, self._evidence)
 
     async def _settle(self) -> None:
         """Take in what the pods' watch still holds, and the tails that are being read."""
         while not self._inbox.empty():
             self._inbox.get_nowait()()
-        await asyncio.wait(self._tasks[2:], timeout=DRAIN_SECONDS) if self._tasks[2:] else None
+        tails = self._tasks[2:]
+        if tails:
+            await asyncio.wait(tails, timeout=DRAIN_SECONDS)
 
     async def _diagnose_expiry(self, expiry: Expiry) -> Diagnosis:
         report = self.report or PhaseReport(Phase.STARTING)

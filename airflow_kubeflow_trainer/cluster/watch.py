@@ -40,6 +40,8 @@ class WatchType(StrEnum):
 
 @dataclass(frozen=True)
 class WatchEvent:
+    """One change, or one object of the first list; ``object`` is empty for SYNCED."""
+
     type: WatchType
     object: dict[str, Any]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -104,10 +105,11 @@ class KubeflowTrainerHook(BaseHook):
         """Wait until a TrainJob has succeeded, and return it. Its log goes to this hook's logger.
 
         :param trainer_job: the runtime's replicated job that trains.
-        :param timeout: seconds that it may take from its creation on. Default: as long as it takes.
+        :param timeout: seconds to wait. Default: as long as it takes.
         :raises TrainJobError: it failed, was deleted, or the time ran out; the class tells the cause.
         """
-        spec = WaitSpec(name=name, trainer_job=trainer_job, run_timeout=timeout, startup_timeout=timeout)
+        deadline = None if timeout is None else time.time() + timeout
+        spec = WaitSpec(name=name, trainer_job=trainer_job, deadline=deadline)
         outcome: Outcome = self._call(lambda api: waiting.wait(api, spec, LoggingReporter(self.log)))
         if outcome.diagnosis is not None:
             raise outcome.diagnosis.cause.exception(outcome.diagnosis.message)

@@ -184,7 +184,7 @@ class TrainJobOperator(BaseOperator):
         self.defer(
             trigger=execution.trigger(self, identity, wait, submitted.result),
             method_name="execute_complete",
-            timeout=None if wait.deadline is None else wait.deadline - time.time() + DEFER_MARGIN_SECONDS,
+            timeout=_until(wait.deadline),
         )
 
     def execute_complete(self, context: Context, event: Mapping[str, Any] | None) -> Any:
@@ -236,7 +236,7 @@ class TrainJobOperator(BaseOperator):
     # How the TrainJob is made
 
     def manifest(self, identity: TaskIdentity | None = None) -> dict[str, Any]:
-        """Build the TrainJob as if the cluster had the runtime as Trainer ships it.
+        """Build the TrainJob without asking the cluster: as if its runtime were as Trainer ships it.
 
         :param identity: the try that it is for. Default: the first of a run called ``dry_run``.
         """
@@ -244,8 +244,16 @@ class TrainJobOperator(BaseOperator):
             identity = TaskIdentity(
                 dag_id=self.dag_id, run_id="dry_run", task_id=self.task_id, map_index=-1, try_number=1
             )
-        runtime = RuntimeView.stock(self.runtime) or RuntimeView.assumed(self.runtime, kind=self.runtime_kind)
+        runtime = self.stock_runtime() or self.assumed_runtime()
         return self.build_manifest(self.options(identity, runtime, self.namespace or "default"))
+
+    def stock_runtime(self) -> RuntimeView | None:
+        """Give the runtime as Trainer ships it; None for one that somebody else has made."""
+        return RuntimeView.stock(self.runtime) if self.runtime_kind == "ClusterTrainingRuntime" else None
+
+    def assumed_runtime(self) -> RuntimeView:
+        """Give the shape that a runtime has which nobody has read yet."""
+        return RuntimeView.plain(self.runtime, kind=self.runtime_kind)
 
     def options(self, identity: TaskIdentity, runtime: RuntimeView, namespace: str) -> JobOptions:
         """Gather and check what the manifest is made of.
@@ -310,6 +318,11 @@ def _deadline(context: Context, execution_timeout: timedelta | None) -> float | 
         return None
     started: datetime = context["ti"].start_date
     return float(started.timestamp() + execution_timeout.total_seconds())
+
+
+def _until(deadline: float | None) -> timedelta | None:
+    """Give Airflow's own bound on a deferral, which is to come after ours."""
+    return None if deadline is None else timedelta(seconds=max(0.0, deadline - time.time()) + DEFER_MARGIN_SECONDS)
 
 
 def _seconds(value: timedelta | float | None, *, field: str) -> float | None:

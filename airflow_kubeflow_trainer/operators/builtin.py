@@ -10,6 +10,7 @@ from airflow_kubeflow_trainer.config import Initializer, TorchTuneConfig
 from airflow_kubeflow_trainer.config.template import as_template, from_template, has_templates
 from airflow_kubeflow_trainer.operators.base import TrainJobOperator
 from airflow_kubeflow_trainer.trainjob.manifest import JobOptions, builtin_trainjob
+from airflow_kubeflow_trainer.trainjob.runtime import RuntimeView
 from airflow_kubeflow_trainer.trainjob.torchtune import warn_about_dataset
 
 
@@ -31,12 +32,18 @@ class BuiltinTrainerOperator(TrainJobOperator):
         super().__init__(runtime=runtime, **kwargs)
         self.config = as_template(config, TorchTuneConfig, field="config")
         if not has_templates(*(getattr(self, field) for field in type(self).template_fields)):
-            # Everything is known: what cannot work is refused while the DAG is parsed.
-            self.manifest()
+            # Everything is known: what cannot work is refused while the DAG is parsed. What a runtime that others have
+            # made allows is known when it is read.
+            if self.stock_runtime() is not None:
+                self.manifest()
             self._warn()
 
     def build_manifest(self, options: JobOptions) -> dict[str, Any]:
         return builtin_trainjob(options, self._config())
+
+    def assumed_runtime(self) -> RuntimeView:
+        """Give the shape of Trainer's TorchTune runtimes."""
+        return RuntimeView.torchtune(self.runtime, kind=self.runtime_kind)
 
     def _config(self) -> TorchTuneConfig:
         return from_template(TorchTuneConfig, self.config, field="config") or TorchTuneConfig()

@@ -47,19 +47,19 @@ def submit(operator: TrainJobOperator, identity: TaskIdentity) -> Submitted:
     :raises ConfigError: a field is wrong; nothing was sent.
     :raises TrainJobRejectedError: the cluster refused it.
     """
-    operator.manifest(identity)
     hook, log = operator.hook(), operator.log
 
     async def work() -> Submitted:
         async with hook.connect() as api:
-            for name in await end_earlier_tries(api, identity):
-                log.warning("TrainJob %s of an earlier try was still there, and was deleted", name)
-            runtime, warning = await read_runtime(api, operator.runtime, operator.runtime_kind)
+            assumed = operator.stock_runtime() or operator.assumed_runtime()
+            runtime, warning = await read_runtime(api, operator.runtime, operator.runtime_kind, assumed=assumed)
             if warning:
                 log.warning(warning)
             options = operator.options(identity, runtime, api.namespace)
             manifest = operator.build_manifest(options)
             operator.show_manifest(manifest)
+            for name in await end_earlier_tries(api, identity):
+                log.warning("TrainJob %s of an earlier try was still there, and was deleted", name)
             log.info("Submitting this TrainJob:\n%s", to_yaml(manifest))
             trainjob, adopted = await create_or_adopt(api, manifest, identity)
             name = f"{api.namespace}/{trainjob['metadata']['name']}"

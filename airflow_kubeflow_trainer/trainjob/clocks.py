@@ -58,7 +58,7 @@ class Clocks:
 
     def _deadline(self) -> Expiry | None:
         moment = self._limits.deadline
-        return Expiry(moment, "the task's execution_timeout") if moment is not None else None
+        return Expiry(moment, "the time for the whole try (execution_timeout)") if moment is not None else None
 
     @staticmethod
     def _clock(name: str, limit: float | None, since: float | None) -> Expiry | None:

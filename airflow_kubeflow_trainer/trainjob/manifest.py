@@ -133,7 +133,7 @@ def _check_initializer(runtime: RuntimeView, step: str, key: str) -> None:
     job = next((job for job in runtime.jobs if job.name == step), None)
     if job is None:
         raise ConfigError(
-            f"initializer.{key}: runtime {runtime.name!r} has no {step}; use one that has, or leave initializer.{key} out"
+            f"initializer.{key}: runtime {runtime.name!r} has no {step}; use one that has, or leave this out"
         )
     mounts = {mount for container in job.containers if container.name == step for mount in container.volume_mounts}
     if INITIALIZER_VOLUME not in mounts:

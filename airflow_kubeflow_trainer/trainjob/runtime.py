@@ -65,27 +65,24 @@ class RuntimeView:
 
     @classmethod
     def stock(cls, name: str) -> Self | None:
-        """Give a runtime as Trainer 2.3 ships it; None where it ships none of that name."""
+        """Give a ClusterTrainingRuntime as Trainer 2.3 ships it; None where it ships none of that name."""
         if name in _STOCK_TORCHTUNE:
-            return cls._torchtune(name, "ClusterTrainingRuntime")
+            return cls.torchtune(name, kind="ClusterTrainingRuntime")
         if name == "torch-distributed":
-            return cls._plain(name, "ClusterTrainingRuntime")
+            return cls.plain(name, kind="ClusterTrainingRuntime")
         return None
 
     @classmethod
-    def assumed(cls, name: str, *, kind: str) -> Self:
-        """Give a runtime that nobody has read yet the shape of the stock ones, judged by its name."""
-        return cls._torchtune(name, kind) if name.startswith("torchtune-") else cls._plain(name, kind)
-
-    @classmethod
-    def _torchtune(cls, name: str, kind: str) -> Self:
+    def torchtune(cls, name: str, *, kind: str) -> Self:
+        """Give a runtime the shape of Trainer's TorchTune runtimes."""
         steps = (DATASET_INITIALIZER, MODEL_INITIALIZER)
         jobs = [RuntimeJob(step, step, (RuntimeContainer(step, ("initializer",)),)) for step in steps]
         node = RuntimeJob("node", TRAINER, (RuntimeContainer("node", ("initializer",)),))
         return cls(name, kind, "torchtune", (*jobs, node), {"limits": {"nvidia.com/gpu": 2}}, True)
 
     @classmethod
-    def _plain(cls, name: str, kind: str) -> Self:
+    def plain(cls, name: str, *, kind: str) -> Self:
+        """Give a runtime the shape of torch-distributed: nodes, and nothing else."""
         return cls(name, kind, "torch", (RuntimeJob("node", TRAINER, (RuntimeContainer("node"),)),), {}, False)
 
     @property
@@ -97,14 +94,14 @@ class RuntimeView:
         """Give the replicated job of one step."""
         return next((job for job in self.jobs if job.step == step), None)
 
-    def max_name_length(self, *, nodes: int = 1) -> int:
+    def max_name_length(self) -> int:
         """How long a TrainJob's name may be: a pod is called ``<name>-<replicated job>-0-<index>-xxxxx``."""
-        endings = (f"-{job.name}-0-{nodes - 1 if job.step == TRAINER else 0}-xxxxx" for job in self.jobs)
-        return min(MAX_POD_NAME - max((len(ending) for ending in endings), default=0), _MAX_NAME)
+        # Room for a thousand nodes; the initializers have one pod each.
+        endings = (f"-{job.name}-0-{999 if job.step == TRAINER else 0}-xxxxx" for job in self.jobs)
+        return MAX_POD_NAME - max((len(ending) for ending in endings), default=0)
 
 
 _STOCK_TORCHTUNE = ("torchtune-llama3.2-1b", "torchtune-llama3.2-3b", "torchtune-qwen2.5-1.5b")
-_MAX_NAME = 48
 
 
 def _containers(job: Mapping[str, Any]) -> list[Mapping[str, Any]]:

@@ -32,8 +32,8 @@ class TrainJobTrigger(BaseTrigger):
     :param wait: a :class:`WaitSpec` as a dict.
     :param task: the :class:`TaskKey` of the task as a dict; identity comes from here, since Airflow gives a trigger
         no task instance in ``dag.test()``.
-    :param result: what the task returns where the training succeeds; the event carries it, so that a task can finish from
-        the event alone (``dag.test()`` hands it nothing else).
+    :param result: what the task returns where the training succeeds; the event carries it, so that a task can finish
+        from the event alone (``dag.test()`` hands it nothing else).
     :param on_kill_action: what becomes of the TrainJob when somebody ends the task.
     """
 
@@ -98,7 +98,7 @@ class TrainJobTrigger(BaseTrigger):
                 self.log.info("The task was ended: %s %s", where, done)
         except (NotFoundError, ConflictError):
             self.log.info("%s is gone already", where)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 (Airflow would swallow it, and nobody would know of the job left behind)
             self.log.error("The task was ended, but %s could not be stopped, and may go on: %s", where, error)
 
 

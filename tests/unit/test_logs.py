@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import AsyncIterator
 
 import pytest
@@ -20,7 +21,7 @@ async def _chunks(parts: list[bytes]) -> AsyncIterator[bytes]:
 @given(content=st.binary(max_size=200), cuts=st.lists(st.integers(0, 200), max_size=8))
 async def test_lines_do_not_depend_on_how_the_network_cuts_them(content: bytes, cuts: list[int]) -> None:
     edges = [0, *sorted(min(cut, len(content)) for cut in cuts), len(content)]
-    parts = [content[start:end] for start, end in zip(edges, edges[1:], strict=False)]
+    parts = [content[start:end] for start, end in itertools.pairwise(edges)]
 
     read = [line async for line in lines(_chunks(parts))]
 

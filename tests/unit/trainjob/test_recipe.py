@@ -18,7 +18,7 @@ ONE_B, QWEN, SEVENTY_B = "torchtune-llama3.2-1b", "torchtune-qwen2.5-1.5b", "tor
 
 
 def runtime(name: str) -> RuntimeView:
-    return RuntimeView.stock(name) or RuntimeView.assumed(name, kind="ClusterTrainingRuntime")
+    return RuntimeView.stock(name) or RuntimeView.torchtune(name, kind="ClusterTrainingRuntime")
 
 
 @pytest.mark.parametrize(

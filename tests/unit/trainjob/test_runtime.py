@@ -24,7 +24,7 @@ def test_the_stock_runtimes_are_what_trainer_ships(name: str) -> None:
     ("name", "length"),
     [
         pytest.param("torchtune-llama3.2-1b", 33, id="a dataset-initializer has the longest pod name"),
-        pytest.param("torch-distributed", 48, id="nodes alone leave more room"),
+        pytest.param("torch-distributed", 46, id="nodes alone leave more room"),
     ],
 )
 def test_the_room_for_a_name_depends_on_the_runtimes_jobs(name: str, length: int) -> None:
