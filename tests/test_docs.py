@@ -1,4 +1,4 @@
-"""Every piece of Python in the README and the documentation runs, without a warning, and every local link leads somewhere."""
+"""Every piece of Python in README and documentation runs without a warning, and every local link leads somewhere."""
 
 from __future__ import annotations
 

@@ -1,0 +1,1 @@
+"""What using this package costs: `make bench`."""
