@@ -15,6 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from airflow_kubeflow_trainer.exceptions import KubeflowTrainerError
 from airflow_kubeflow_trainer.local.folder import AlreadyRunningError, ClusterFolder, NotRunningError
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     run: Callable[[argparse.Namespace], int] = options.run
     try:
         return run(options)
-    except (AlreadyRunningError, NotRunningError, OSError) as error:
+    except (AlreadyRunningError, NotRunningError, KubeflowTrainerError, OSError) as error:
         print(error, file=sys.stderr)
         return 1
 
