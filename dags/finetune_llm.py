@@ -1,7 +1,7 @@
 """Fine-tune an LLM with LoRA.
 
-The parameters' defaults are for a cluster with GPUs: Qwen2.5-1.5B-Instruct learns from the Alpaca instructions. Any other
-model, data set or machine is a matter of parameters; `make demo` passes those of a small model and of the machine it runs on.
+The parameters' defaults are for a cluster with GPUs: Qwen2.5-1.5B-Instruct learns from the Alpaca instructions. Any
+other model, data set or machine is a matter of parameters; `make demo` passes those of a small model and of its machine.
 """
 
 from __future__ import annotations
@@ -72,5 +72,5 @@ with DAG(
             resources_per_node="{{ params.resources }}",
             overrides="{{ params.overrides }}",
         ),
-        output=PersistentVolumeOutput("{{ params.claim }}"),
+        output=PersistentVolumeOutput(claim_name="{{ params.claim }}"),
     )

@@ -1,4 +1,4 @@
-"""`python -m demo`: see the package's docstring. `--keep`, or KEEP=1, leaves Airflow and the cluster up until Ctrl-C."""
+"""`python -m demo`: see the package. With `--keep`, or KEEP=1, Airflow and the cluster stay up until Ctrl-C."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+from httpx import HTTPError
 
 from airflow_kubeflow_trainer.local.cluster import LocalCluster
 from demo import answers, chart, cluster, finetuning, model, rows, training_log
@@ -51,7 +53,7 @@ def main() -> int:
     except KeyboardInterrupt:
         screen.say("stopped")
         return 130
-    except (RuntimeError, OSError, TimeoutError) as error:
+    except (RuntimeError, OSError, HTTPError) as error:
         screen.plain(f"\nThe demo failed: {error}\nLogs are under {_short(folder)}")
         return 1
     return 0
@@ -63,7 +65,7 @@ def _demo(folder: Path, *, screen: Screen, cleanup: ExitStack, keep: bool) -> No
     with ThreadPoolExecutor(max_workers=1) as worker:
         preparing = worker.submit(_prepare, folder, screen)
         with screen.part("local Kubernetes cluster"):
-            local = cleanup.enter_context(LocalCluster(directory=folder / "cluster"))
+            local = cleanup.enter_context(LocalCluster(folder / "cluster"))
             cluster.create_claim(local.kubeconfig, CLAIM)
         screen.say(f"the local cluster is up at {local.server}; its kubeconfig is {_short(local.kubeconfig)}")
         airflow = _start_airflow(folder, local.kubeconfig, screen=screen, cleanup=cleanup)
@@ -134,7 +136,7 @@ def _check(run: Finetuning, airflow: AirflowStack, cluster_folder: Path, *, bega
     first, last = training_log.first_and_last(run.losses)
     if not last < first:
         raise FinetuningError(f"the loss did not fall: {first:.3f} in the first five steps, {last:.3f} in the last")
-    result = airflow.api.xcom(DAG_ID, run.run_id, TASK_ID, "return_value")
+    result: dict[str, str] = airflow.api.xcom(DAG_ID, run.run_id, TASK_ID, "return_value")
     kept = cluster.volume(cluster_folder, result["claim_name"]) / result["sub_path"]
     adapters = sorted(kept.glob("**/adapter_model.safetensors"))
     if not adapters or adapters[-1].stat().st_mtime < began:

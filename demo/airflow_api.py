@@ -21,7 +21,7 @@ class DeadlineError(TimeoutError):
 
 @dataclass(frozen=True)
 class LogLine:
-    """One line of a task's log. `timestamp` is empty where Airflow gives none, as for the names of the log's sources."""
+    """One line of a task's log. `timestamp` is empty where Airflow gives none, as for the names of the sources."""
 
     timestamp: str
     text: str

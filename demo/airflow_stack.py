@@ -1,4 +1,4 @@
-"""A real Airflow in a folder of its own: scheduler, triggerer, DAG processor and API server, each a process of its own."""
+"""A real Airflow in a folder of its own: scheduler, triggerer, DAG processor and API server, each its own process."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class AirflowStack:
         self.stop()
 
     def start(self, *, timeout: float = 120.0) -> None:
-        """Make the database and start the components; they are not ready yet. `timeout` is for the database, in seconds."""
+        """Make the database, in at most `timeout` seconds, and start the components; they are not ready yet."""
         self._family.stop()
         self.home.mkdir(parents=True, exist_ok=True)
         passwords = self.home / "passwords.json"

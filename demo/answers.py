@@ -1,7 +1,7 @@
 """What the model says before and after the training: a small program of its own, since torch takes its time to load.
 
-`python -m demo.answers MODEL ADAPTER` reads questions from standard input, a JSON list, and prints a JSON list of objects
-with `question`, `before` and `after`.
+`python -m demo.answers MODEL ADAPTER` reads questions from standard input, a JSON list, and prints a JSON list of
+objects with `question`, `before` and `after`.
 """
 
 from __future__ import annotations
@@ -33,16 +33,21 @@ class Answer:
     after: str
 
 
+class AnswerError(RuntimeError):
+    """The model did not answer."""
+
+
 def ask(questions: Sequence[str], *, model: Path, adapter: Path, timeout: float = 180.0) -> list[Answer]:
-    """Ask the model without and with the adapter, in a process of its own. Raises CalledProcessError or TimeoutExpired."""
-    done = subprocess.run(
-        [sys.executable, "-m", "demo.answers", str(model), str(adapter)],
-        input=json.dumps(list(questions)),
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=timeout,
-    )
+    """Ask the model without and with the adapter, in a process of its own. Raises AnswerError."""
+    command = [sys.executable, "-m", "demo.answers", str(model), str(adapter)]
+    try:
+        done = subprocess.run(
+            command, input=json.dumps(list(questions)), capture_output=True, text=True, check=True, timeout=timeout
+        )
+    except subprocess.CalledProcessError as error:
+        raise AnswerError(f"the model could not be asked:\n{error.stderr[-2000:]}") from error
+    except subprocess.TimeoutExpired as error:
+        raise AnswerError(f"the model did not answer within {timeout:g} s") from error
     return [Answer(**answer) for answer in json.loads(done.stdout)]
 
 

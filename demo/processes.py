@@ -20,8 +20,8 @@ class ProcessError(RuntimeError):
 class ProcessFamily:
     """Everything that runs with one value of one environment variable.
 
-    A process is found by its environment, not by its parent or process group: Airflow gives each task a process group of its
-    own, and what a killed session left behind has no parent any more.
+    A process is found by its environment, not by its parent or process group: Airflow gives each task a process group of
+    its own, and what a killed session left behind has no parent any more.
     """
 
     def __init__(self, *, marker: str, value: str, logs: Path) -> None:
@@ -49,7 +49,7 @@ class ProcessFamily:
         return self._logs / f"{name}.log"
 
     def wait(self, name: str, *, timeout: float) -> None:
-        """Wait for a command that ends by itself; raises ProcessError unless it ends well and within `timeout` seconds."""
+        """Wait for a command that ends by itself; raises ProcessError unless it ends well within `timeout` seconds."""
         try:
             code = self._leaders[name].wait(timeout)
         except subprocess.TimeoutExpired:
@@ -65,7 +65,7 @@ class ProcessFamily:
                 raise ProcessError(f"{name} ended with exit code {process.returncode}\n{self._tail(name)}")
 
     def stop(self) -> None:
-        """End all of the family: SIGTERM to what was started here, SIGKILL to what is left of the family after a while."""
+        """End all of the family: SIGTERM to what was started here, SIGKILL to what is left after a while."""
         for process in self._leaders.values():
             process.terminate()
         deadline = time.monotonic() + GRACE_SECONDS

@@ -9,7 +9,8 @@ from statistics import fmean
 # The metric logger's line, and tqdm's, which is there while the first is still in the buffer of a pipe.
 _METRICS = re.compile(r"Step (\d+) \| loss:([-+.\w]+)")
 _PROGRESS = re.compile(r"\d+\|(\d+)\|Loss: ([-+.\w]+)")
-_WINDOW = 5
+WINDOW = 5
+"""Steps whose mean is shown: single steps say little."""
 
 
 def losses(lines: Iterable[str]) -> dict[int, float]:
@@ -24,4 +25,4 @@ def losses(lines: Iterable[str]) -> dict[int, float]:
 def first_and_last(curve: dict[int, float]) -> tuple[float, float]:
     """The mean loss of the first five steps and of the last five: single steps say little."""
     values = list(curve.values())
-    return fmean(values[:_WINDOW]), fmean(values[-_WINDOW:])
+    return fmean(values[:WINDOW]), fmean(values[-WINDOW:])

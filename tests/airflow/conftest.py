@@ -64,7 +64,7 @@ class Cluster:
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     directory = tmp_path_factory.mktemp("cluster")
-    with LocalCluster(directory=directory) as local:
+    with LocalCluster(directory, restart_backoff_seconds=0) as local:
         started = Cluster(directory, local.kubeconfig)
         _create_claim(started)
         _create_unforgiving_runtime(started)

@@ -8,11 +8,15 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from demo import training_log
 from demo.airflow_api import LogLine, wait_until
 from demo.airflow_stack import AirflowStack
 
 TIMEOUT = 240.0
+# On a busy machine; the first test waits for the start of Airflow too.
+pytestmark = pytest.mark.timeout(600)
 
 
 def test_the_example_dag_trains_a_model_and_shows_it_live(

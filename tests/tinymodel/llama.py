@@ -51,7 +51,7 @@ OVERRIDES: dict[str, Any] = {
 
 
 def write_model(folder: Path, *, seed: int = 0) -> Path:
-    """Write what the runtime torchtune-llama3.2-1b expects in /workspace/model: weights, config.json and the tokenizer."""
+    """Write what runtime torchtune-llama3.2-1b expects in /workspace/model: weights, config.json and the tokenizer."""
     (folder / "original").mkdir(parents=True)
     save_file(_weights(np.random.default_rng(seed)), folder / "model.safetensors", metadata={"format": "pt"})
     config = {"num_attention_heads": HEADS, "num_key_value_heads": KV_HEADS, "hidden_size": WIDTH}
