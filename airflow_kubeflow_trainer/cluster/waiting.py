@@ -197,7 +197,8 @@ class _Waiting:
 
     def _see_trainjob(self, event: WatchEvent) -> Diagnosis | None:
         if event.type is WatchType.SYNCED:
-            return None if self._trainjob is not None else self._gone("does not exist (any more)")
+            there = self._trainjob is not None and self._trainjob["metadata"]["uid"] in event.object["uids"]
+            return None if there else self._gone("does not exist (any more)")
         uid = event.object["metadata"]["uid"]
         if self._spec.uid is not None and uid != self._spec.uid:
             return self._gone("was deleted, and another one has its name now")

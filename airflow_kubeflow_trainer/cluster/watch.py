@@ -35,12 +35,12 @@ class WatchType(StrEnum):
     MODIFIED = "MODIFIED"
     DELETED = "DELETED"
     SYNCED = "SYNCED"
-    """All that existed has been told (as ADDED); objects that were not among them are gone."""
+    """All that existed has been told (as ADDED); ``object["uids"]`` lists it, so what is not among them is gone."""
 
 
 @dataclass(frozen=True)
 class WatchEvent:
-    """One change, or one object of the first list; ``object`` is empty for SYNCED."""
+    """One change, or one object of a list."""
 
     type: WatchType
     object: dict[str, Any]
@@ -87,13 +87,15 @@ async def watch(
 async def _list(client: Client, path: str, selectors: dict[str, str]) -> AsyncIterator[tuple[WatchEvent, str | None]]:
     # The version is told with the last event only: a list that breaks off must start again.
     params: dict[str, str | int] = {**selectors, "limit": PAGE_SIZE}
+    uids: list[str] = []
     while True:
         page = await client.get(path, params=params)
         for item in page.get("items", []):
+            uids.append(item["metadata"]["uid"])
             yield WatchEvent(WatchType.ADDED, item), None
         token = page["metadata"].get("continue")
         if not token:
-            yield WatchEvent(WatchType.SYNCED, {}), page["metadata"]["resourceVersion"]
+            yield WatchEvent(WatchType.SYNCED, {"uids": uids}), page["metadata"]["resourceVersion"]
             return
         params["continue"] = token
 

@@ -12,7 +12,7 @@ from enum import StrEnum
 
 from airflow_kubeflow_trainer import exceptions
 from airflow_kubeflow_trainer.trainjob.phase import PhaseReport
-from airflow_kubeflow_trainer.trainjob.pods import Container, Pod
+from airflow_kubeflow_trainer.trainjob.pods import Pod, Termination
 
 MAX_PODS = 64
 """How many pods are remembered one by one; failed ones push out others."""
@@ -76,7 +76,7 @@ class Evidence:
             if pod.main is not None and pod.main.started_at is not None:
                 self.trained_since = min(self.trained_since or pod.main.started_at, pod.main.started_at)
         known = self.pods.get(pod.uid)
-        if known is not None and _failure(known) is not None and _failure(pod) is None:
+        if known is not None and (pod.stopping or (_failure(known) is not None and _failure(pod) is None)):
             return
         if known is None and len(self.pods) >= MAX_PODS and not self._make_room():
             return
@@ -142,21 +142,25 @@ def diagnose_not_started(waited: str, report: PhaseReport, evidence: Evidence, e
 
 
 def _first_failed(pods: Iterable[Pod]) -> Pod | None:
-    # An out-of-memory kill is what made its neighbours fail; else the lowest rank has the clearest log.
-    failed = [pod for pod in pods if _failure(pod) is not None]
-    return min(failed, key=lambda pod: (not _out_of_memory(pod), pod.index), default=None)
+    # The first to fail made the others fail: by a lost connection, or because Kubernetes stopped them. An out-of-memory
+    # kill is a cause, however late it shows.
+    failed = [(failure, pod) for pod in pods if (failure := _failure(pod)) is not None]
+    first = min(failed, key=_blame, default=None)
+    return None if first is None else first[1]
 
 
-def _failure(pod: Pod) -> Container | None:
-    return pod.main if pod.main is not None and pod.main.failure is not None else None
+def _blame(found: tuple[Termination, Pod]) -> tuple[bool, bool, float, int]:
+    termination, pod = found
+    return not termination.out_of_memory, pod.stopping, termination.finished_at, pod.index
 
 
-def _out_of_memory(pod: Pod) -> bool:
-    return pod.main is not None and pod.main.failure is not None and pod.main.failure.out_of_memory
+def _failure(pod: Pod) -> Termination | None:
+    return pod.main.failure if pod.main is not None else None
 
 
 def _explain_container(pod: Pod, trainer_job: str) -> Diagnosis:
-    assert pod.main is not None and pod.main.failure is not None
+    assert pod.main is not None
+    assert pod.main.failure is not None
     failure, restarts = pod.main.failure, pod.main.restart_count
     where = f"container {pod.main.name} of pod {pod.name}" + (f" on node {pod.node}" if pod.node else "")
     again = f", after {restarts} restart{'s' if restarts > 1 else ''}" if restarts else ""

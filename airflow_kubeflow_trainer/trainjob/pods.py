@@ -25,6 +25,8 @@ class Termination:
     reason: str
     message: str
     """What the container wrote to its termination message; empty where nothing."""
+    finished_at: float = 0.0
+    """Seconds since the epoch, by the clock of the pod's node."""
 
     @property
     def out_of_memory(self) -> bool:
@@ -77,6 +79,8 @@ class Pod:
     index: int
     """Its place among the replicated job's pods; 0 is rank 0."""
     phase: str
+    stopping: bool
+    """Whether it is being deleted: how it ends from now on is no fault of its own."""
     node: str
     created_at: float
     """Seconds since the epoch, by the server's clock."""
@@ -99,6 +103,7 @@ class Pod:
             job=labels.get(REPLICATED_JOB_LABEL, ""),
             index=int(labels.get(COMPLETION_INDEX_LABEL) or 0),
             phase=status.get("phase", "Pending"),
+            stopping=metadata.get("deletionTimestamp") is not None,
             node=(pod.get("spec") or {}).get("nodeName") or "",
             created_at=seconds(metadata.get("creationTimestamp")) or 0.0,
             main=_main(containers, labels),
@@ -135,7 +140,12 @@ def _started_at(state: Mapping[str, Any]) -> float | None:
 def _termination(state: Mapping[str, Any] | None) -> Termination | None:
     if state is None:
         return None
-    return Termination(int(state.get("exitCode", 0)), state.get("reason") or "", (state.get("message") or "").strip())
+    return Termination(
+        exit_code=int(state.get("exitCode", 0)),
+        reason=state.get("reason") or "",
+        message=(state.get("message") or "").strip(),
+        finished_at=seconds(state.get("finishedAt")) or 0.0,
+    )
 
 
 def _trouble(

@@ -108,6 +108,22 @@ def test_a_failure_that_was_seen_is_not_forgotten_when_the_container_starts_agai
     assert "CUDA error" in diagnose_failure(FAILED, found).message
 
 
+def test_a_pod_that_kubernetes_stops_because_another_failed_is_not_the_cause() -> None:
+    stopped = pod_object("n0", state=terminated(143), phase="Failed")
+    stopped["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:09Z"
+    found = evidence(stopped, pod_object("n1", index=1, state=terminated(5), phase="Failed"))
+
+    assert "exit code 5" in diagnose_failure(FAILED, found).message
+
+
+def test_how_a_pod_ends_while_it_is_deleted_does_not_hide_its_failure_before() -> None:
+    failing = pod_object(state={"waiting": {"reason": "CrashLoopBackOff"}}, last_state=terminated(1), restarts=6)
+    stopped = pod_object(state=terminated(143), phase="Failed")
+    stopped["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:09Z"
+
+    assert "exit code 1" in diagnose_failure(FAILED, evidence(failing, stopped)).message
+
+
 def test_a_job_with_a_thousand_pods_keeps_the_failed_one_in_mind() -> None:
     healthy = [pod_object(f"n{index}", index=index, state=running()) for index in range(1000)]
     found = evidence(*healthy, pod_object("n999x", index=999, state=terminated(1), phase="Failed"))

@@ -1,0 +1,96 @@
+"""TrainJobs on the local cluster that do in a second what a training takes hours for."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from airflow_kubeflow_trainer.cluster.client import Client
+from airflow_kubeflow_trainer.cluster.credentials import from_kubeconfig
+from airflow_kubeflow_trainer.cluster.logs import LogLine
+from airflow_kubeflow_trainer.cluster.trainjobs import TrainJobApi
+from airflow_kubeflow_trainer.local.cluster import LocalCluster
+from airflow_kubeflow_trainer.trainjob.phase import PhaseReport
+
+RESTARTS_ONCE = "fails-once"
+"""A runtime like torch-distributed whose Jobs give up at the first failure."""
+
+
+class Recorder:
+    """A Reporter that remembers, and calls back."""
+
+    def __init__(self) -> None:
+        self.phases: list[str] = []
+        self.lines: list[str] = []
+        self.notes: list[str] = []
+        self.warnings: list[str] = []
+        self.on_line: Callable[[str], None] = lambda text: None
+
+    def phase(self, report: PhaseReport) -> None:
+        self.phases.append(report.phase.value)
+
+    def line(self, line: LogLine) -> None:
+        self.lines.append(line.text)
+        self.on_line(line.text)
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+    def warning(self, text: str) -> None:
+        self.warnings.append(text)
+
+
+@pytest.fixture
+def reporter() -> Recorder:
+    return Recorder()
+
+
+@pytest.fixture
+async def api(local_cluster: LocalCluster) -> AsyncIterator[TrainJobApi]:
+    async with Client(await from_kubeconfig(local_cluster.kubeconfig)) as client:
+        yield TrainJobApi(client, namespace="default")
+
+
+@pytest.fixture
+async def make(api: TrainJobApi) -> AsyncIterator[Callable[..., Any]]:
+    """Create a TrainJob that runs a shell script; all of them are gone after the test."""
+    names: list[str] = []
+
+    async def create(script: str, *, runtime: str = "torch-distributed", **spec: Any) -> dict[str, Any]:
+        name = f"w-{uuid4().hex[:8]}"
+        names.append(name)
+        trainer = {"command": ["sh", "-c", script], "numProcPerNode": 1, **spec.pop("trainer", {})}
+        return await api.create(
+            {
+                "apiVersion": "trainer.kubeflow.org/v1alpha1",
+                "kind": "TrainJob",
+                "metadata": {"name": name, "namespace": "default"},
+                "spec": {"runtimeRef": {"name": runtime}, "trainer": trainer, **spec},
+            }
+        )
+
+    yield create
+    left = {trainjob["metadata"]["name"] for trainjob in await api.find()}
+    for name in left & set(names):
+        await api.delete(name)
+
+
+@pytest.fixture
+async def gives_up_at_once(api: TrainJobApi) -> str:
+    """A runtime whose Jobs fail with their first container, so that a test need not wait for seven."""
+    from airflow_kubeflow_trainer.cluster.resources import CLUSTER_TRAINING_RUNTIMES
+    from airflow_kubeflow_trainer.exceptions import NotFoundError
+
+    try:
+        await api.get_runtime(RESTARTS_ONCE)
+    except NotFoundError:
+        runtime = await api.get_runtime("torch-distributed")
+        runtime["metadata"] = {"name": RESTARTS_ONCE, "labels": runtime["metadata"]["labels"]}
+        (job,) = runtime["spec"]["template"]["spec"]["replicatedJobs"]
+        job["template"]["spec"]["backoffLimit"] = 0
+        job["template"]["spec"]["template"]["spec"]["restartPolicy"] = "Never"
+        await api.client.create(CLUSTER_TRAINING_RUNTIMES.path(), runtime)
+    return RESTARTS_ONCE
