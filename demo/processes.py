@@ -20,8 +20,8 @@ class ProcessError(RuntimeError):
 class ProcessFamily:
     """Everything that runs with one value of one environment variable.
 
-    A process is found by its environment, not by its parent or process group: Airflow gives each task a process group of
-    its own, and what a killed session left behind has no parent any more.
+    A process is found by its environment, not by its parent or process group: Airflow gives each task a process group
+    of its own, and what a killed session left behind has no parent any more.
     """
 
     def __init__(self, *, marker: str, value: str, logs: Path) -> None:
