@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -9,6 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
+from airflow_kubeflow_trainer.local.api.expiry import EventExpiry
 from airflow_kubeflow_trainer.local.api.handlers import Handlers
 from airflow_kubeflow_trainer.local.api.logs import LogProxy
 from airflow_kubeflow_trainer.local.api.registry import Admit, Registry
@@ -27,17 +29,20 @@ def make_app(store: Store, *, token: str, admit: Admit, logs: LogProxy) -> web.A
 
     :param token: who sends it as a bearer may do everything; nobody else may do anything.
     """
-    handlers = Handlers(store, Registry(store, admit), logs)
+    registry = Registry(store, admit)
+    handlers = Handlers(store, registry, logs)
     app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[_tell_refusals, _let_in(token)])
     for path in _OPEN:
         app.router.add_get(path, _ok)
     app.router.add_route("*", "/{path:.*}", handlers.handle)
 
-    async def close(_: web.Application) -> AsyncIterator[None]:
+    async def run(_: web.Application) -> AsyncIterator[None]:
+        expiring = asyncio.create_task(EventExpiry(store, registry).run())
         yield
+        expiring.cancel()
         await logs.close()
 
-    app.cleanup_ctx.append(close)
+    app.cleanup_ctx.append(run)
     return app
 
 

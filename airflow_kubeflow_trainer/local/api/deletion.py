@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -40,13 +41,15 @@ def delete_options(body: Any, query: Mapping[str, str]) -> DeleteOptions:
         raise bad_request("decoded object cannot be converted to DeleteOptions")
     given: Mapping[str, Any] = body or query
     grace = given.get("gracePeriodSeconds")
-    if grace is not None and not str(grace).removeprefix("-").isdigit():
+    if grace is not None and not re.fullmatch(r"-?[0-9]{1,9}", str(grace)):
         raise bad_request(f"gracePeriodSeconds: {grace!r} is no whole number")
     propagation = given.get("propagationPolicy")
     if propagation not in (None, "", *_PROPAGATION):
         why = f'Unsupported value: "{propagation}": supported values: "Background", "Foreground", "Orphan"'
         raise _invalid_options("propagationPolicy", why)
     preconditions = given.get("preconditions") or {}
+    if not isinstance(preconditions, dict):
+        raise bad_request("preconditions: they must be an object with uid or resourceVersion")
     return DeleteOptions(
         grace_seconds=None if grace is None else int(grace),
         uid=preconditions.get("uid"),

@@ -49,7 +49,11 @@ def _check_immutable_data(new: Object, old: Object) -> None:
 
 
 def _pod_identity(pod: Object) -> dict[str, Any]:
-    spec = {key: value for key, value in pod["spec"].items() if key not in _POD_MAY_CHANGE and value not in (None, [])}
+    spec = {
+        key: value
+        for key, value in (pod.get("spec") or {}).items()
+        if key not in _POD_MAY_CHANGE and value not in (None, [])
+    }
     for field in ("containers", "initContainers"):
         if field in spec:
             spec[field] = [{**container, "image": ""} for container in spec[field]]

@@ -10,6 +10,7 @@ from typing import Any
 
 from airflow_kubeflow_trainer.local.api import errors
 from airflow_kubeflow_trainer.local.api.resources import PODS, ApiResource
+from airflow_kubeflow_trainer.local.api.shapes import check_shape
 from airflow_kubeflow_trainer.local.status import StatusError, bad_request
 
 Object = dict[str, Any]
@@ -37,13 +38,10 @@ def check_body(resource: ApiResource, body: Any, *, namespace: str, name: str | 
     """
     if not isinstance(body, dict):
         raise bad_request(f"the object provided is unrecognized (must be of type {resource.kind}): it is no object")
+    body = {key: value for key, value in body.items() if value is not None}
+    check_shape(resource, body)
     _check_type(resource, body)
     metadata = body.get("metadata", {})
-    if not isinstance(metadata, dict):
-        raise bad_request(
-            f'{resource.kind} in version "{resource.version}" cannot be handled as a {resource.kind}: '
-            "json: cannot unmarshal metadata into Go value of type v1.ObjectMeta"
-        )
     if resource.namespaced and metadata.get("namespace", namespace) not in (namespace, ""):
         raise bad_request("the namespace of the provided object does not match the namespace sent on the request")
     if name is not None and metadata.get("name", name) != name:
@@ -58,6 +56,8 @@ def check_body(resource: ApiResource, body: Any, *, namespace: str, name: str | 
 def _check_type(resource: ApiResource, body: Mapping[str, Any]) -> None:
     version, kind = body.get("apiVersion"), body.get("kind")
     for field, value in (("Kind", kind), ("apiVersion", version)):
+        if value is not None and not isinstance(value, str):
+            raise bad_request(f"the object provided is unrecognized: its {field} is no string")
         if resource.custom and not value:
             raise bad_request(f"Object '{field}' is missing in the {resource.kind} that was sent")
     if version and version != resource.api_version:

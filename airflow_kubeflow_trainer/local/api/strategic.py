@@ -32,6 +32,7 @@ _PORT_KEYS = ("containerPort", "port")
 _MERGED_VALUES = ("finalizers",)
 _DELETE_VALUES = "$deleteFromPrimitiveList/"
 _ORDER = "$setElementOrder/"
+_LIST_DIRECTIVES = (_DELETE_VALUES, _ORDER, "$retainKeys")
 
 
 def strategic_merge(target: Any, patch: Any) -> Any:
@@ -52,7 +53,7 @@ def strategic_merge(target: Any, patch: Any) -> Any:
         if value is None:
             merged.pop(key, None)
         elif isinstance(value, list):
-            merged[key] = _merge_list(key, merged.get(key) or [], value)
+            merged[key] = _merge_list(key, _list(merged.get(key)), value)
         else:
             merged[key] = strategic_merge(merged.get(key), value)
     return _with_list_directives(merged, patch)
@@ -60,34 +61,41 @@ def strategic_merge(target: Any, patch: Any) -> Any:
 
 def _with_list_directives(merged: dict[str, Any], patch: dict[str, Any]) -> dict[str, Any]:
     for directive, values in patch.items():
+        if directive.startswith(_LIST_DIRECTIVES) and not isinstance(values, list):
+            raise bad_request(f"{directive}: its value must be a list")
         if directive.startswith(_DELETE_VALUES):
             key = directive.removeprefix(_DELETE_VALUES)
-            merged[key] = [value for value in merged.get(key) or [] if value not in values]
+            merged[key] = [value for value in _list(merged.get(key)) if value not in values]
         elif directive.startswith(_ORDER):
             key = directive.removeprefix(_ORDER)
             if key in merged:
-                merged[key] = _ordered(key, merged[key], values)
+                merged[key] = _ordered(key, _list(merged[key]), values)
         elif directive == "$retainKeys":
             merged = {key: value for key, value in merged.items() if key in values}
     return merged
 
 
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
 def _merge_list(field: str, present: list[Any], patch: list[Any]) -> list[Any]:
     if field in _MERGED_VALUES:
         return [*present, *(value for value in patch if value not in present)]
-    if any(isinstance(item, dict) and item.get("$patch") == "replace" for item in patch):
-        return [copy.deepcopy(item) for item in patch if item.get("$patch") != "replace"]
+    if any(_directive(item) == "replace" for item in patch):
+        return [copy.deepcopy(item) for item in patch if _directive(item) != "replace"]
     key = _merge_key(field, [*patch, *present])
-    if key is None:
+    if key is None or any(_identity(item, key) is None for item in present):
         return copy.deepcopy(patch)
-    merged = {item.get(key): item for item in present}
+    merged = {_identity(item, key): item for item in present}
     for item in patch:
-        if key not in item:
+        identity = _identity(item, key)
+        if identity is None:
             raise bad_request(f"map: {item} does not contain declared merge key: {key}")
-        if item.get("$patch") == "delete":
-            merged.pop(item[key], None)
+        if _directive(item) == "delete":
+            merged.pop(identity, None)
         else:
-            merged[item[key]] = strategic_merge(merged.get(item[key]), item)
+            merged[identity] = strategic_merge(merged.get(identity), item)
     return list(merged.values())
 
 
@@ -101,5 +109,15 @@ def _merge_key(field: str, items: list[Any]) -> str | None:
 
 def _ordered(field: str, items: list[Any], order: list[Any]) -> list[Any]:
     key = _merge_key(field, items)
-    places = {(item[key] if key is not None else item): i for i, item in enumerate(order)}
-    return sorted(items, key=lambda item: places.get(item.get(key) if key is not None else item, len(places)))
+    places = {_identity(item, key): i for i, item in enumerate(order)}
+    return sorted(items, key=lambda item: places.get(_identity(item, key), len(places)))
+
+
+def _identity(item: Any, key: str | None) -> str | int | None:
+    """Return what tells an element from the others: its merge key's value, or itself; None where that is neither."""
+    value = item.get(key) if key is not None and isinstance(item, dict) else item
+    return value if isinstance(value, str | int) else None
+
+
+def _directive(item: Any) -> Any:
+    return item.get("$patch") if isinstance(item, dict) else None

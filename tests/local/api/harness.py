@@ -14,6 +14,7 @@ from airflow_kubeflow_trainer.local.admission import admit
 from airflow_kubeflow_trainer.local.api import ApiServer
 from airflow_kubeflow_trainer.local.api.deletion import DeleteOptions
 from airflow_kubeflow_trainer.local.api.registry import Place, Registry, WriteOptions
+from airflow_kubeflow_trainer.local.api.resources import ApiResource
 from airflow_kubeflow_trainer.local.api.store import Store
 from airflow_kubeflow_trainer.local.pki import Pki
 
@@ -82,11 +83,15 @@ def path(resource: Resource, name: str | None = None, subresource: str | None = 
 
 
 class Objects:
-    """A registry without HTTP and without admission."""
+    """A registry without HTTP; without admission, too, unless told otherwise."""
 
-    def __init__(self, file: Path, *, history_length: int = 10_000) -> None:
-        self.store = Store(file, history_length=history_length)
-        self.registry = Registry(self.store, _let_all_in)
+    def __init__(self, file: Path, *, admitting: bool = False) -> None:
+        self.store = Store(file)
+        self.registry = Registry(self.store, admit if admitting else _let_all_in)
+
+    def let_in(self, body: dict[str, Any], resource: ApiResource, namespace: str) -> None:
+        """Create an object past admission."""
+        Registry(self.store, _let_all_in).create(resource, namespace, body, WriteOptions())
 
     def put(self, place: Place, labels: dict[str, str]) -> None:
         """Create an object, or give it other labels."""

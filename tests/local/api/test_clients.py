@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
-import kubernetes  # noqa: TID253
-import kubernetes_asyncio  # noqa: TID253
+import kubernetes
+import kubernetes_asyncio
 import pytest
 
 from airflow_kubeflow_trainer.local.cluster import LocalCluster
