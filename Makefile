@@ -41,9 +41,8 @@ bench: $(SETUP) ## Measure what importing the package and training through it co
 	@$(VENV_PYTHON) -m benchmarks.import_cost
 	@$(VENV_PYTHON) -m benchmarks.training_overhead
 
-docs: .build/docs-venv/.synced ## Build the documentation into .build/docs.
-	@.build/docs-venv/bin/mkdocs build --strict --quiet --site-dir .build/docs
-	@echo "The documentation is in .build/docs/index.html"
+docs: .build/docs-venv/.synced ## Build the documentation: .build/docs/index.html
+	@.build/docs-venv/bin/mkdocs build --strict --site-dir .build/docs
 
 clean: ## Remove everything that the targets above made.
 	rm -rf .build .venv dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
