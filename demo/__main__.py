@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -164,8 +164,10 @@ def _wait_for_the_user(airflow: AirflowStack, kubeconfig: Path, screen: Screen) 
         f"\nAirflow  {airflow.url}\nLogin    {airflow.username}  {airflow.password}"
         f"\nCluster  export KUBECONFIG={kubeconfig}\n\nCtrl-C ends both."
     )
-    while True:
-        signal.pause()
+    with suppress(KeyboardInterrupt):
+        while True:
+            signal.pause()
+    screen.say("stopping Airflow and the cluster")
 
 
 @contextmanager
