@@ -55,7 +55,12 @@ async def _serve(options: argparse.Namespace) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     if options.end_with_stdin:
-        loop.add_reader(sys.stdin.fileno(), stop.set)
+
+        def end() -> None:
+            loop.remove_reader(sys.stdin.fileno())
+            stop.set()
+
+        loop.add_reader(sys.stdin.fileno(), end)
 
     ready = asyncio.Event()
 

@@ -105,7 +105,10 @@ class LocalCluster:
         """Start the cluster and wait until it is ready for TrainJobs.
 
         :raises ClusterStartError: it ended instead.
+        :raises RuntimeError: it is running already.
         """
+        if self._process is not None:
+            raise RuntimeError("the cluster is running already")
         self._folder.prepare()
         reading, writing = os.pipe()
         with os.fdopen(reading) as ready:

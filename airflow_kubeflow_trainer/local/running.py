@@ -21,6 +21,8 @@ from airflow_kubeflow_trainer.local.pki import ensure_pki
 
 FIRST_RESTART_SECONDS, LAST_RESTART_SECONDS = 1.0, 30.0
 _HEALTHY_SECONDS = 60.0
+START_SECONDS = 60.0
+"""How long the kubelet may take until its node is ready."""
 
 log = logging.getLogger(__name__)
 
@@ -88,12 +90,20 @@ async def _parts(client: Client, options: ClusterOptions, client_ca_file: Path) 
         asyncio.create_task(keep_running("kubelet", lambda: run_kubelet(client, kubelet, ready=node_ready))),
     ]
     try:
-        await node_ready.wait()
+        await _wait(node_ready)
         yield
     finally:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _wait(ready: asyncio.Event) -> None:
+    try:
+        async with asyncio.timeout(START_SECONDS):
+            await ready.wait()
+    except TimeoutError:
+        raise TimeoutError(f"the kubelet was not ready within {START_SECONDS:.0f} s; the log says why") from None
 
 
 async def keep_running(name: str, run: Callable[[], Awaitable[None]]) -> None:

@@ -51,7 +51,7 @@ class LogProxy:
         async with response:
             if response.status != 200:
                 raise _refusal(response.status, (await response.text()).strip())
-            yield response.content.iter_any()
+            yield _chunks(response, url)
 
     def _kubelet(self, node_name: str) -> str:
         node = self._store.get(NODES, ("", node_name))
@@ -94,6 +94,15 @@ def _container(pod: Mapping[str, Any], wanted: str) -> str:
 def _refusal(status: int, text: str) -> StatusError:
     reasons = {400: "BadRequest", 404: "NotFound"}
     return StatusError(status if status in reasons else 500, reasons.get(status, "InternalError"), text)
+
+
+async def _chunks(response: aiohttp.ClientResponse, url: str) -> AsyncIterator[bytes]:
+    try:
+        async for chunk in response.content.iter_any():
+            yield chunk
+    except aiohttp.ClientError as error:
+        # The answer has begun: all that can be done is to break it off, so that nobody takes it for the whole log.
+        raise ConnectionResetError(f"{url}: {error}") from error
 
 
 async def _nothing() -> AsyncIterator[bytes]:

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,8 @@ import pytest
 
 from airflow_kubeflow_trainer.cluster.client import Client
 from airflow_kubeflow_trainer.cluster.credentials import Credentials
-from airflow_kubeflow_trainer.cluster.resources import CONFIG_MAPS, NODES, PODS
+from airflow_kubeflow_trainer.cluster.resources import CONFIG_MAPS, NODES, PODS, TRAINJOBS
+from airflow_kubeflow_trainer.cluster.watch import watch
 from airflow_kubeflow_trainer.local.cluster import ClusterStartError, LocalCluster
 from airflow_kubeflow_trainer.local.running import keep_running
 
@@ -67,6 +68,52 @@ def test_a_killed_cluster_comes_back_with_all_that_it_acknowledged(cluster: Loca
     assert sorted(found, key=lambda obj: int(obj["metadata"]["resourceVersion"])) == written
     later = create(cluster, "later")
     assert int(later["metadata"]["resourceVersion"]) > int(written[-1]["metadata"]["resourceVersion"])
+
+
+def test_a_killed_cluster_neither_loses_nor_repeats_a_job(cluster: LocalCluster) -> None:
+    _create_trainjob(cluster, "finished", "print('once')")
+    finished = _wait_for_trainjob(cluster, "finished", _is_complete)
+    pods = _pods(cluster, "finished")
+    _create_trainjob(cluster, "running", "import time; time.sleep(3)")
+    _wait_for_trainjob(cluster, "running", _is_ready)
+    cluster.kill()
+    cluster.start()
+    _wait_for_trainjob(cluster, "running", _is_complete)
+    assert call(cluster, "get", TRAINJOBS.path(namespace="default", name="finished")) == finished
+    assert _pods(cluster, "finished") == pods
+
+
+def _create_trainjob(cluster: LocalCluster, name: str, code: str) -> None:
+    spec = {"runtimeRef": {"name": "torch-distributed"}, "trainer": {"command": ["python", "-c", code]}}
+    body = {"apiVersion": TRAINJOBS.api_version, "kind": "TrainJob", "metadata": {"name": name}, "spec": spec}
+    call(cluster, "create", TRAINJOBS.path(namespace="default"), body)
+
+
+def _is_complete(trainjob: dict[str, Any]) -> bool:
+    conditions = trainjob.get("status", {}).get("conditions", [])
+    return any(each["type"] == "Complete" and each["status"] == "True" for each in conditions)
+
+
+def _is_ready(trainjob: dict[str, Any]) -> bool:
+    return any(each["ready"] == 1 for each in trainjob.get("status", {}).get("jobsStatus", []))
+
+
+def _wait_for_trainjob(cluster: LocalCluster, name: str, wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+    async def wait() -> dict[str, Any]:
+        credentials = Credentials.from_token(server=cluster.server, ca_file=cluster.ca_file, token=cluster.token)
+        async with asyncio.timeout(PATIENCE_SECONDS), Client(credentials) as client:
+            async for event in watch(client, TRAINJOBS, field_selector=f"metadata.name={name}"):
+                if wanted(event.object):
+                    return event.object
+        raise AssertionError("the watch has ended")
+
+    return asyncio.run(wait())
+
+
+def _pods(cluster: LocalCluster, trainjob: str) -> list[tuple[str, str]]:
+    selector = {"labelSelector": f"jobset.sigs.k8s.io/jobset-name={trainjob}"}
+    found = call(cluster, "get", PODS.path(namespace="default"), params=selector)["items"]
+    return [(pod["metadata"]["uid"], pod["status"]["phase"]) for pod in found]
 
 
 def test_what_lets_in_is_readable_by_its_owner_alone(cluster: LocalCluster) -> None:

@@ -19,43 +19,21 @@ from airflow_kubeflow_trainer.local.api.tables import table
 from airflow_kubeflow_trainer.local.status import StatusError
 from tests.local.api.harness import Objects
 
-KEYS = st.sampled_from(
-    [
-        "metadata",
-        "name",
-        "labels",
-        "annotations",
-        "finalizers",
-        "ownerReferences",
-        "uid",
-        "resourceVersion",
-        "namespace",
-        "creationTimestamp",
-        "deletionTimestamp",
-        "deletionGracePeriodSeconds",
-        "generation",
-        "generateName",
-        "kind",
-        "apiVersion",
-        "spec",
-        "status",
-        "containers",
-        "env",
-        "conditions",
-        "type",
-        "data",
-        "stringData",
-        "image",
-        "preconditions",
-        "gracePeriodSeconds",
-        "dryRun",
-        "containerStatuses",
-        "nodeName",
-        "runtimeRef",
-        "trainer",
-        "$patch",
-    ]
-)
+METADATA_KEYS = [
+    "name",
+    "labels",
+    "annotations",
+    "finalizers",
+    "ownerReferences",
+    "uid",
+    "resourceVersion",
+    "namespace",
+]
+SYSTEM_KEYS = ["creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation", "generateName"]
+BODY_KEYS = ["apiVersion", "kind", "metadata", "spec", "status", "data", "stringData", "type", "$patch"]
+FIELD_KEYS = ["containers", "env", "image", "conditions", "containerStatuses", "nodeName", "runtimeRef", "trainer"]
+OPTION_KEYS = ["preconditions", "gracePeriodSeconds", "dryRun"]
+KEYS = st.sampled_from([*METADATA_KEYS, *SYSTEM_KEYS, *BODY_KEYS, *FIELD_KEYS, *OPTION_KEYS])
 VALUES = st.none() | st.booleans() | st.integers(-2, 2) | st.sampled_from(["", "x", "delete", "one", "default"])
 BODIES = st.recursive(
     VALUES,

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import base64
 import re
+import ssl
 from typing import Any
 
+import aiohttp
 import pytest
 
 from airflow_kubeflow_trainer.cluster.client import STRATEGIC_MERGE_PATCH
@@ -20,7 +22,7 @@ from airflow_kubeflow_trainer.cluster.resources import (
     Resource,
 )
 from airflow_kubeflow_trainer.exceptions import ApiError, ConflictError, NotFoundError
-from tests.local.api.harness import Server, path
+from tests.local.api.harness import TOKEN, Server, path
 
 
 async def test_a_created_object_has_what_the_server_gives(server: Server) -> None:
@@ -204,6 +206,27 @@ async def test_admission_has_its_say(trainer: Server) -> None:
         await trainer.create_trainjob("job", spec={"runtimeRef": {"name": "absent"}})
     assert refused.value.status == 403
     assert "must be created before the TrainJob is created" in refused.value.message
+
+
+async def test_an_unknown_field_is_refused_or_warned_of_as_the_client_wants(trainer: Server) -> None:
+    body = {
+        "apiVersion": TRAINJOBS.api_version,
+        "kind": "TrainJob",
+        "metadata": {"name": "job"},
+        "spec": {"runtimeRef": {"name": "torch-distributed"}, "frob": 1},
+    }
+    with pytest.raises(ApiError, match='unknown field "spec.frob"') as refused:
+        await trainer.client.create(path(TRAINJOBS), body, params={"fieldValidation": "Strict"})
+    assert refused.value.status == 400
+    context = ssl.create_default_context(cafile=str(trainer.pki.ca_certificate))
+    headers = {"Authorization": f"Bearer {TOKEN}"}
+    async with (
+        aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=context)) as session,
+        session.post(trainer.url + path(TRAINJOBS), json=body, headers=headers) as response,
+    ):
+        assert response.status == 201
+        assert response.headers["Warning"] == r'299 - "unknown field \"spec.frob\""'
+        assert "frob" not in (await response.json())["spec"]
 
 
 async def test_a_dry_run_answers_as_if_and_leaves_nothing(trainer: Server) -> None:
