@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from airflow_kubeflow_trainer.cluster.trainjobs import TrainJobApi
 from airflow_kubeflow_trainer.cluster.watch import lines
@@ -134,6 +135,9 @@ class LogFollower:
         return pod is None or pod.main is None or pod.main.restart_count != run.restart or not pod.main.running
 
 
+_TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
+
+
 class _Reader:
     """Turns raw lines with timestamps into LogLines, and skips those that a reconnect repeats."""
 
@@ -149,7 +153,11 @@ class _Reader:
         self._to_skip = self._lines_at_since
 
     def read(self, raw: bytes) -> LogLine | None:
-        timestamp, _, rest = raw.decode(errors="replace").partition(" ")
+        line = raw.decode(errors="replace")
+        timestamp, _, rest = line.partition(" ")
+        if not _TIMESTAMP.fullmatch(timestamp):
+            # Something that the kubelet wrote of its own: better told with another time than lost.
+            return self._line(self.since or datetime.now(UTC).isoformat(), line)
         if self.since is not None and timestamp < self.since:
             return None
         if timestamp == self.since:
@@ -159,8 +167,11 @@ class _Reader:
             self._lines_at_since += 1
         else:
             self.since, self._lines_at_since = timestamp, 1
-        text = fold(rest)
-        return LogLine(self._pod, datetime.fromisoformat(timestamp), text) if text else None
+        return self._line(timestamp, rest)
+
+    def _line(self, timestamp: str, text: str) -> LogLine | None:
+        shown = fold(text)
+        return LogLine(self._pod, datetime.fromisoformat(timestamp), shown) if shown else None
 
 
 def fold(text: str) -> str:

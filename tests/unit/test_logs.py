@@ -59,6 +59,15 @@ def test_a_reconnect_repeats_no_line_and_loses_none() -> None:
     assert texts == ["a", "b", "b", "c", "d"]
 
 
+def test_a_line_without_a_timestamp_is_told_all_the_same() -> None:
+    reader = _Reader("pod")
+    raw = [b"2026-01-01T00:00:01.1Z a", b"failed to read the log: no such file", b"2026-01-01T00:00:02.1Z b"]
+
+    texts = [line.text for text in raw if (line := reader.read(text))]
+
+    assert texts == ["a", "failed to read the log: no such file", "b"]
+
+
 def test_a_line_keeps_the_time_at_which_the_container_wrote_it() -> None:
     line = _Reader("pod").read(b"2026-01-01T10:20:30.123456789Z hello world")
 

@@ -46,25 +46,28 @@ async def read_log(path: Path, options: LogOptions, *, ended: Callable[[], bool]
 
 
 class _Formatter:
-    """Turns whole records into text; a line written in parts gets one timestamp."""
+    """Turns whole records into text, as Kubernetes' kubelet does.
+
+    What follows a part of a line, of whatever stream, goes on in that line and has no timestamp.
+    """
 
     def __init__(self, options: LogOptions) -> None:
         self._timestamps = options.timestamps
         self._since = options.since
-        self._within: dict[bytes, bool] = {}
+        self._within = False
 
     def text(self, records: list[bytes]) -> bytes:
         return b"".join(self._one(record) for record in records)
 
     def _one(self, record: bytes) -> bytes:
-        moment, stream, tag, text = record.split(b" ", 3)
+        moment, _, tag, text = record.split(b" ", 3)
         if self._since is not None:
             if objects.parse_time(moment[:26].decode() + "+00:00") < self._since:
                 return b""
             self._since = None
-        stamp = moment + b" " if self._timestamps and not self._within.get(stream) else b""
-        self._within[stream] = tag == b"P"
-        return stamp + text + (b"" if tag == b"P" else b"\n")
+        stamp = moment + b" " if self._timestamps and not self._within else b""
+        self._within = tag == b"P"
+        return stamp + text + (b"" if self._within else b"\n")
 
 
 async def _blocks(path: Path, options: LogOptions, *, ended: Callable[[], bool]) -> AsyncIterator[list[bytes]]:

@@ -34,7 +34,7 @@ def written(path: Path, chunks: list[bytes]) -> list[bytes]:
         writer = LogWriter(fd)
         for chunk in chunks:
             writer.feed("stdout", chunk)
-        writer.flush(end=True)
+        writer.end()
     finally:
         os.close(fd)
     return path.read_bytes().split(b"\n")[:-1]
@@ -165,12 +165,16 @@ async def test_following_ends_with_the_container_and_misses_nothing(
     assert (status, text) == (200, "".join(f"{i}\n" for i in range(200)) + "last\n")
 
 
-async def test_a_progress_bar_is_seen_before_its_line_ends(idle: Cluster, served: Callable[..., Any]) -> None:
-    path = await idle.run_pod("a", ["sh", "-c", "printf '1|25| 4%%\\r'; sleep 1000"])
+async def test_a_progress_bar_on_stderr_leaves_the_lines_of_stdout_whole(
+    idle: Cluster, served: Callable[..., Any]
+) -> None:
+    script = "for i in 1 2 3; do printf '\\r%s%%' $i >&2; echo step $i; sleep 0.1; done; echo >&2; sleep 1000"
+    path = await idle.run_pod("a", ["sh", "-c", script])
     await idle.running(path)
     async with asyncio.timeout(10):
-        while (await served("a"))[1] != "1|25| 4%\r":
+        while "3%" not in (text := (await served("a"))[1]):
             await asyncio.sleep(0.05)
+    assert text == "step 1\nstep 2\nstep 3\n\r1%\r2%\r3%\n"
 
 
 async def test_the_log_of_the_run_before_is_kept(idle: Cluster, served: Callable[..., Any]) -> None:

@@ -7,9 +7,6 @@ import time
 
 LONGEST_LINE_BYTES = 16 * 1024
 """A longer line is written in parts, all but the last tagged P."""
-PARTIAL_SECONDS = 1.0
-"""A line without its end is written (tagged P) after this long. containerd waits for the line feed or 16 KiB; a
-progress bar that only ever writes carriage returns would then stay unseen for minutes."""
 
 
 class LogWriter:
@@ -19,11 +16,6 @@ class LogWriter:
         self._fd = fd
         self._rest: dict[str, bytes] = {"stdout": b"", "stderr": b""}
         self._in_part: set[str] = set()
-
-    @property
-    def waiting(self) -> bool:
-        """Whether a line is there that has not ended yet."""
-        return any(self._rest.values())
 
     def feed(self, stream: str, data: bytes) -> None:
         *lines, rest = (self._rest[stream] + data).split(b"\n")
@@ -35,11 +27,11 @@ class LogWriter:
         if records:
             self._write(records)
 
-    def flush(self, *, end: bool = False) -> None:
-        """Write what waits for its end of line: as parts, or as whole lines where the output has ended."""
+    def end(self) -> None:
+        """Write what waits for its end of line: the output is over."""
         for stream, rest in self._rest.items():
-            if rest or (end and stream in self._in_part):
-                self._write(self._record(stream, rest, tag=b"F" if end else b"P"))
+            if rest or stream in self._in_part:
+                self._write(self._record(stream, rest, tag=b"F"))
                 self._rest[stream] = b""
 
     def _records(self, stream: str, line: bytes, *, tag: bytes) -> bytes:

@@ -8,7 +8,7 @@ import signal
 import time
 
 from . import processes
-from .log_writer import PARTIAL_SECONDS, LogWriter
+from .log_writer import LogWriter
 from .program import Program
 from .spec import Exit, Order
 
@@ -37,7 +37,6 @@ class Loop:
 
         None where the kubelet went away: then nobody may take the end for the program's own.
         """
-        last_output = time.monotonic()
         self._reap()
         while self._status is None:
             for fd, _ in self._poll.poll(self._timeout() * 1000):
@@ -49,9 +48,6 @@ class Loop:
                         return None
                 else:
                     self._copy(fd)
-                    last_output = time.monotonic()
-            if self._log.waiting and time.monotonic() - last_output >= PARTIAL_SECONDS:
-                self._log.flush()
             self._weigh()
             self._reap()
         finished_at = time.time()
@@ -66,7 +62,7 @@ class Loop:
     def _timeout(self) -> float:
         if self._memory_limit is not None:
             return MEMORY_POLL_SECONDS
-        return PARTIAL_SECONDS if self._log.waiting else 3600.0
+        return 3600.0
 
     def _obey(self, orders: bytes) -> bool:
         if Order.TERMINATE in orders:
@@ -96,7 +92,7 @@ class Loop:
         for fd in self._program.output:
             while self._copy(fd):
                 pass
-        self._log.flush(end=True)
+        self._log.end()
 
     def _copy(self, fd: int) -> bool:
         try:
