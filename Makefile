@@ -5,7 +5,7 @@ PYTHON ?= python3
 UV_VERSION := 0.13.9
 AIRFLOWS := 3.1 3.2
 # What runs on each of $(AIRFLOWS) too: tasks that are deferred, mapped, failed and killed.
-COMPAT_TESTS := tests/compat tests/airflow/test_finetuning.py -k "not dag_test"
+COMPAT_TESTS := tests/compat tests/airflow/test_finetuning.py
 
 export UV := $(CURDIR)/.build/bootstrap/bin/uv
 export UV_PYTHON_DOWNLOADS := never

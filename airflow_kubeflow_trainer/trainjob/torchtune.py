@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import urlparse
 
 from airflow_kubeflow_trainer.config.base import plain
-from airflow_kubeflow_trainer.config.datasets import TorchTuneDatasetBase
+from airflow_kubeflow_trainer.config.datasets import TorchTuneDatasetBase, TorchTuneInstructDataset
 from airflow_kubeflow_trainer.config.initializers import (
     DataCacheInitializer,
     DatasetInitializer,
@@ -145,6 +145,9 @@ def _dataset(config: TorchTuneConfig, initializer: Initializer | None) -> dict[s
 def _dataset_settings(dataset: TorchTuneDatasetBase) -> dict[str, Any]:
     found = {key: value for key, value in dataset.plain().items() if value is not None}
     found |= found.pop("options", None) or {}
+    if isinstance(dataset, TorchTuneInstructDataset) and dataset.column_map is not None:
+        # TorchTune wants both names where it is given one.
+        found["column_map"] = {"input": "input", "output": "output", **dataset.column_map}
     return {key: value for key, value in found.items() if key not in ("component", "data_files")}
 
 

@@ -74,6 +74,12 @@ def test_files_may_be_chosen_among_those_that_were_fetched() -> None:
     assert "dataset.data_dir" not in found
 
 
+def test_a_column_that_has_torchtunes_name_need_not_be_mapped() -> None:
+    config = TorchTuneConfig(dataset_preprocess_config=TorchTuneInstructDataset(column_map={"input": "instruction"}))
+
+    assert arguments(config)["dataset.column_map"] == '{"input": instruction,"output": output}'
+
+
 def test_losses_are_written_to_the_log_unless_said_otherwise() -> None:
     assert arguments(TorchTuneConfig())["metric_logger"].endswith("StdoutLogger")
     assert arguments(TorchTuneConfig(metric_logger="disk"))["metric_logger"].endswith("DiskLogger")
