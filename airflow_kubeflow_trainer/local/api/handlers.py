@@ -8,7 +8,7 @@ from typing import Any
 
 from aiohttp import web
 
-from airflow_kubeflow_trainer.local.api import binding, discovery, errors, reviews, tables
+from airflow_kubeflow_trainer.local.api import binding, discovery, errors, openapi, reviews, tables
 from airflow_kubeflow_trainer.local.api.deletion import delete_options
 from airflow_kubeflow_trainer.local.api.listing import list_options, list_page
 from airflow_kubeflow_trainer.local.api.logs import LogProxy
@@ -74,7 +74,7 @@ class Handlers:
             return answer(discovery.version())
         elif path == "/healthz":
             return web.Response(text="ok")
-        elif (found := discovery.describe(path)) is not None:
+        elif (found := discovery.describe(path) or openapi.describe(path)) is not None:
             return answer(found)
         raise page_not_found()
 

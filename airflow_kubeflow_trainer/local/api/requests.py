@@ -8,7 +8,7 @@ from typing import Any
 
 from aiohttp import web
 
-from airflow_kubeflow_trainer.local.api import errors
+from airflow_kubeflow_trainer.local.api import errors, protobuf
 from airflow_kubeflow_trainer.local.api.jsonpatch import json_patch, merge_patch
 from airflow_kubeflow_trainer.local.api.registry import WriteOptions
 from airflow_kubeflow_trainer.local.api.resources import ApiResource
@@ -28,13 +28,15 @@ _FIELD_VALIDATION = ("Ignore", "Strict", "Warn")
 
 
 async def read_body(request: web.Request) -> Any:
-    """Return a request's JSON; None where it has no body.
+    """Return a request's JSON, or what it would be; None where it has no body.
 
     :raises StatusError: 400, it is no JSON; 413, it is too large; 415, it is something else.
     """
     text = await _read(request)
     if not text.strip():
         return None
+    if request.content_type == protobuf.CONTENT_TYPE:
+        return protobuf.decode(text)
     if request.content_type not in (_JSON, "application/octet-stream"):
         raise errors.unsupported_media_type((_JSON,))
     return _parse(text)
