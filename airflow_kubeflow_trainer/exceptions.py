@@ -20,8 +20,8 @@
             ├── InitializerError        the data set or the model could not be fetched
             └── InfrastructureError     eviction, preemption, a lost node: worth another try
 
-Retry policies may rely on this: InfrastructureError, TrainJobNotStartedError and ClusterUnreachableError are worth another
-try, UserCodeError and ConfigError are not.
+Retry policies may rely on this: InfrastructureError, TrainJobNotStartedError and ClusterUnreachableError are worth
+another try, UserCodeError and ConfigError are not.
 """
 
 from __future__ import annotations

@@ -136,8 +136,8 @@ class AirflowStack:
             "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_STORAGE_PATH": str(self.home / "bundles"),
             "AIRFLOW__DAG_PROCESSOR__PARSING_PROCESSES": "1",
             "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.2",
-            # Before 3.2 a supervisor may notice a deferred task's exit so late that its trigger has fired already, which
-            # the scheduler takes for a failure.
+            # Before 3.2 a supervisor may notice a deferred task's exit so late that its trigger has fired already,
+            # which the scheduler takes for a failure.
             "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
         }
 
