@@ -50,6 +50,8 @@ class ConfigModel(BaseModel, metaclass=_ConfigMeta):
         use_enum_values=False,
         validate_default=False,
         protected_namespaces=(),
+        # A DAG pays for the models that it uses.
+        defer_build=True,
         use_attribute_docstrings=True,
     )
 
