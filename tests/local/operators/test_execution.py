@@ -1,0 +1,354 @@
+"""What an operator does on a worker, against a cluster: submit once, adopt, wait, clean up, be killed."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from airflow.sdk import DAG
+from airflow.sdk.bases.operator import ExecutorSafeguard
+from airflow.sdk.exceptions import TaskDeferred
+
+from airflow_kubeflow_trainer import BuiltinTrainerOperator
+from airflow_kubeflow_trainer.cluster import submission
+from airflow_kubeflow_trainer.cluster.trainjobs import TrainJobApi
+from airflow_kubeflow_trainer.config import PersistentVolumeOutput
+from airflow_kubeflow_trainer.exceptions import (
+    ClusterUnreachableError,
+    ConfigError,
+    TrainJobDeletedError,
+    TrainJobNotStartedError,
+    TrainJobRejectedError,
+    UserCodeError,
+)
+from airflow_kubeflow_trainer.hooks.trainer import KubeflowTrainerHook
+from airflow_kubeflow_trainer.local.cluster import LocalCluster
+from airflow_kubeflow_trainer.operators import execution
+from airflow_kubeflow_trainer.operators.base import TrainJobOperator, identity_of
+from airflow_kubeflow_trainer.trainjob.manifest import MANAGER, JobOptions
+from airflow_kubeflow_trainer.trainjob.runtime import RuntimeView
+from airflow_kubeflow_trainer.triggers.trainjob import TrainJobTrigger
+
+LABEL = "airflow.kubeflow-trainer.io/try-number"
+
+
+class ShellOperator(TrainJobOperator):
+    """A TrainJob that runs a shell script: all that operators share, without a training."""
+
+    def __init__(self, *, script: str, gpus: int = 0, **kwargs: Any) -> None:
+        super().__init__(runtime="torch-distributed", **kwargs)
+        self.script = script
+        self.gpus = gpus
+
+    def build_manifest(self, options: JobOptions) -> dict[str, Any]:
+        pod = {"metadata": {"labels": options.identity.labels()}}
+        jobs = [{"name": "node", "template": {"spec": {"template": pod}}}]
+        return {
+            "apiVersion": "trainer.kubeflow.org/v1alpha1",
+            "kind": "TrainJob",
+            "metadata": {
+                "name": options.name,
+                "namespace": options.namespace,
+                "labels": options.identity.labels(),
+                "annotations": options.identity.annotations(),
+            },
+            "spec": {
+                "runtimeRef": {"name": options.runtime.name},
+                "trainer": {
+                    "command": ["sh", "-c", self.script],
+                    "numProcPerNode": 1,
+                    "resourcesPerNode": {"limits": {"nvidia.com/gpu": str(self.gpus)}},
+                },
+                "runtimePatches": [
+                    {"manager": MANAGER, "trainingRuntimeSpec": {"template": {"spec": {"replicatedJobs": jobs}}}}
+                ],
+            },
+        }
+
+
+class Task:
+    """One task instance: its tries share run and ids."""
+
+    def __init__(self) -> None:
+        self.run_id = uuid4().hex
+        self.xcoms: dict[str, Any] = {}
+
+    def context(self, *, try_number: int = 1) -> Any:
+        ti = SimpleNamespace(
+            dag_id="d",
+            run_id=self.run_id,
+            task_id="t",
+            map_index=-1,
+            try_number=try_number,
+            start_date=datetime.now(UTC),
+            xcom_push=lambda key, value: self.xcoms.update({key: value}),
+        )
+        return {"ti": ti}
+
+
+@pytest.fixture(autouse=True)
+def outside_of_a_task_runner(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ExecutorSafeguard, "test_mode", True)
+
+
+@pytest.fixture
+def hook(local_cluster: LocalCluster, monkeypatch: pytest.MonkeyPatch) -> KubeflowTrainerHook:
+    extra = {"kube_config_path": str(local_cluster.kubeconfig), "namespace": "default"}
+    monkeypatch.setenv("AIRFLOW_CONN_TEST_CLUSTER", json.dumps({"conn_type": "kubernetes", "extra": extra}))
+    return KubeflowTrainerHook("test_cluster")
+
+
+@pytest.fixture
+def task(hook: KubeflowTrainerHook) -> Iterator[Task]:
+    task = Task()
+    yield task
+    for trainjob in hook.list():
+        if task.run_id in (trainjob["metadata"].get("annotations") or {}).values():
+            hook.delete(trainjob["metadata"]["name"])
+
+
+def operator(script: str, **kwargs: Any) -> ShellOperator:
+    with DAG(f"d_{uuid4().hex}"):
+        return ShellOperator(
+            task_id="t", script=script, kubernetes_conn_id="test_cluster", **{"deferrable": False} | kwargs
+        )
+
+
+def mine(hook: KubeflowTrainerHook, task: Task) -> list[dict[str, Any]]:
+    return [tj for tj in hook.list() if task.run_id in (tj["metadata"].get("annotations") or {}).values()]
+
+
+def test_a_task_that_waits_on_the_worker_ends_with_its_trainjob(hook: KubeflowTrainerHook, task: Task) -> None:
+    assert operator("echo hello").execute(task.context()) is None
+
+    (trainjob,) = mine(hook, task)
+    assert task.xcoms["trainjob"] == {key: trainjob["metadata"][key] for key in ("name", "namespace", "uid")}
+    assert list(hook.logs(trainjob["metadata"]["name"])) == ["hello"]
+    assert hook.diagnose(trainjob["metadata"]["name"]) is None
+
+
+def test_a_task_that_defers_hands_over_names_and_numbers_only(hook: KubeflowTrainerHook, task: Task) -> None:
+    with pytest.raises(TaskDeferred) as deferred:
+        operator("true", deferrable=True).execute(task.context())
+
+    trigger = deferred.value.trigger
+    assert isinstance(trigger, TrainJobTrigger)
+    _, kwargs = trigger.serialize()
+    assert TrainJobTrigger(**json.loads(json.dumps(kwargs))).serialize()[1] == kwargs
+    assert kwargs["wait"]["uid"] == task.xcoms["trainjob"]["uid"]
+
+
+@pytest.mark.parametrize("deferrable", [False, True], ids=["on the worker", "deferred"])
+def test_both_ways_of_waiting_fail_with_the_same_words(hook: KubeflowTrainerHook, task: Task, deferrable: bool) -> None:
+    shell = operator("echo last words; exit 7", deferrable=deferrable)
+
+    async def event_of(trigger: Any) -> Any:
+        return next(event async for event in trigger.run()).payload
+
+    with pytest.raises(UserCodeError) as failed:
+        try:
+            shell.execute(task.context())
+        except TaskDeferred as deferred:
+            shell.execute_complete(task.context(), asyncio.run(event_of(deferred.trigger)))
+
+    # Seven runs of a container that fails at once: that is Trainer's own patience.
+    assert "exit code 7, after 6 restarts" in str(failed.value)
+    assert "last words" in str(failed.value)
+
+
+def test_a_try_that_runs_twice_submits_once(hook: KubeflowTrainerHook, task: Task) -> None:
+    for _ in range(2):
+        with pytest.raises(TaskDeferred):
+            operator("exec sleep 60", deferrable=True).execute(task.context())
+
+    assert len(mine(hook, task)) == 1
+
+
+def test_a_creation_whose_answer_was_lost_is_not_repeated(
+    hook: KubeflowTrainerHook, task: Task, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create, lost = TrainJobApi.create, []
+
+    async def lose_the_answer(self: TrainJobApi, manifest: Any, *, dry_run: bool = False) -> Any:
+        answer = await create(self, manifest, dry_run=dry_run)
+        if not lost:
+            lost.append(answer)
+            raise ClusterUnreachableError("the connection broke")
+        return answer
+
+    monkeypatch.setattr(TrainJobApi, "create", lose_the_answer)
+    monkeypatch.setattr(submission, "RETRY_DELAYS_SECONDS", (0.0,))
+
+    with pytest.raises(TaskDeferred):
+        operator("exec sleep 60", deferrable=True).execute(task.context())
+
+    (trainjob,) = mine(hook, task)
+    assert trainjob["metadata"]["uid"] == lost[0]["metadata"]["uid"] == task.xcoms["trainjob"]["uid"]
+
+
+def test_a_strangers_trainjob_is_not_adopted(hook: KubeflowTrainerHook, task: Task) -> None:
+    shell = operator("true")
+    stranger = shell.manifest()
+    stranger["metadata"] = {
+        "name": shell.manifest(identity_of(task.context()))["metadata"]["name"],
+        "namespace": "default",
+    }
+    hook.submit(stranger)
+
+    with pytest.raises(TrainJobRejectedError, match="exists already and is not this task's"):
+        shell.execute(task.context())
+
+    assert hook.delete(stranger["metadata"]["name"])
+
+
+def test_a_new_try_ends_what_an_earlier_one_left_running(hook: KubeflowTrainerHook, task: Task) -> None:
+    with pytest.raises(TaskDeferred):
+        operator("exec sleep 60", deferrable=True).execute(task.context(try_number=1))
+
+    operator("true").execute(task.context(try_number=2))
+
+    assert [trainjob["metadata"]["labels"][LABEL] for trainjob in mine(hook, task)] == ["2"]
+
+
+@pytest.mark.parametrize(
+    ("action", "script", "left"),
+    [
+        pytest.param("keep_trainjob", "true", 1, id="kept"),
+        pytest.param("delete_trainjob", "true", 0, id="deleted"),
+        pytest.param("delete_succeeded_trainjob", "true", 0, id="deleted since it succeeded"),
+    ],
+)
+def test_what_becomes_of_a_trainjob_that_ended(
+    hook: KubeflowTrainerHook, task: Task, action: str, script: str, left: int
+) -> None:
+    operator(script, on_finish_action=action).execute(task.context())
+
+    assert len(mine(hook, task)) == left
+
+
+@pytest.mark.parametrize(
+    ("action", "left"),
+    [("delete_trainjob", []), ("keep_trainjob", [False]), ("suspend_trainjob", [True])],
+    ids=["deleted", "kept", "suspended"],
+)
+def test_a_trainjob_that_outlives_its_time_is_not_left_to_itself(
+    hook: KubeflowTrainerHook, task: Task, action: str, left: list[bool]
+) -> None:
+    with pytest.raises(TrainJobNotStartedError, match="startup_timeout"):
+        operator("true", gpus=512, on_kill_action=action, startup_timeout=1).execute(task.context())
+
+    assert [bool(trainjob["spec"].get("suspend")) for trainjob in mine(hook, task)] == left
+
+
+def test_a_worker_that_is_told_to_end_deletes_its_trainjob(
+    hook: KubeflowTrainerHook, task: Task, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shell = operator("exec sleep 60")
+    wait_here = execution.wait_here
+
+    def wait_and_be_killed(*args: Any) -> Any:
+        killer = threading.Thread(target=shell.on_kill)
+        killer.start()
+        try:
+            return wait_here(*args)
+        finally:
+            killer.join()
+
+    monkeypatch.setattr(execution, "wait_here", wait_and_be_killed)
+
+    with pytest.raises(TrainJobDeletedError):
+        shell.execute(task.context())
+
+    assert mine(hook, task) == []
+
+
+def test_a_signal_during_the_creation_leaves_nothing_behind(
+    hook: KubeflowTrainerHook, task: Task, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shell = operator("exec sleep 60", deferrable=True)
+    create = TrainJobApi.create
+
+    async def interrupted(self: TrainJobApi, manifest: Any, *, dry_run: bool = False) -> Any:
+        shell.on_kill()
+        return await create(self, manifest, dry_run=dry_run)
+
+    monkeypatch.setattr(TrainJobApi, "create", interrupted)
+
+    with pytest.raises(TrainJobDeletedError):
+        shell.execute(task.context())
+
+    assert mine(hook, task) == []
+
+
+def test_a_runtime_that_does_not_exist_is_named_with_those_that_do(hook: KubeflowTrainerHook, task: Task) -> None:
+    shell = operator("true")
+    shell.runtime = "no-such-runtime"
+
+    with pytest.raises(TrainJobRejectedError, match=r"no ClusterTrainingRuntime 'no-such-runtime'.*torch-distributed"):
+        shell.execute(task.context())
+
+
+def test_the_admissions_words_reach_the_user_as_they_are(hook: KubeflowTrainerHook, task: Task) -> None:
+    shell = operator("true")
+    build = shell.build_manifest
+
+    def wrong(options: JobOptions) -> dict[str, Any]:
+        manifest = build(options)
+        manifest["spec"]["trainer"]["env"] = [{"name": "PET_NNODES", "value": "2"}]
+        return manifest
+
+    shell.build_manifest = wrong  # type: ignore[method-assign]
+
+    with pytest.raises(
+        TrainJobRejectedError, match=r"must not have reserved envs, invalid envs configured: \[PET_NNODES\]"
+    ):
+        shell.execute(task.context())
+
+
+def test_deleting_a_trainjob_that_holds_the_only_copy_of_the_model_is_refused_at_parse() -> None:
+    with (
+        DAG("d"),
+        pytest.raises(ConfigError, match=r"on_finish_action: 'delete_trainjob' would delete the trained model"),
+    ):
+        BuiltinTrainerOperator(
+            task_id="t",
+            runtime="torchtune-llama3.2-1b",
+            config={"resources_per_node": {"gpu": 1}},
+            on_finish_action="delete_trainjob",
+        )
+
+
+def test_a_model_that_nobody_keeps_is_warned_of_at_parse() -> None:
+    with DAG("d"), pytest.warns(UserWarning, match="deleted with its TrainJob"):
+        BuiltinTrainerOperator(
+            task_id="t",
+            runtime="torchtune-llama3.2-1b",
+            config={"resources_per_node": {"gpu": 1}, "dataset_preprocess_config": {"source": "json"}},
+        )
+
+
+def test_a_runtime_of_ones_own_is_judged_when_it_is_read_not_before() -> None:
+    with DAG("d"):
+        made = BuiltinTrainerOperator(
+            task_id="t",
+            runtime="acme-llama3.2-1b",
+            # On Trainer's stock runtime, with its two GPUs, this would be refused.
+            config={"peft_config": {"quantize_base": True}, "dataset_preprocess_config": {"source": "json"}},
+            output=PersistentVolumeOutput("models"),
+        )
+
+    assert made.stock_runtime() is None
+    assert RuntimeView.stock("torchtune-llama3.2-1b") is not None
+
+
+def test_dry_run_prints_the_trainjob(capsys: pytest.CaptureFixture[str]) -> None:
+    operator("echo hi").dry_run()
+
+    assert "kind: TrainJob" in capsys.readouterr().out
