@@ -70,9 +70,16 @@ async def _read(request: web.Request) -> bytes:
 
 def _parse(text: bytes) -> Any:
     try:
-        return json.loads(text, parse_constant=_refuse_constant)
+        parsed = json.loads(text, parse_constant=_refuse_constant)
+        return _with_whole_characters(parsed) if b"\\ud" in text.lower() else parsed
     except (ValueError, RecursionError) as error:
         raise bad_request(f"the object provided is unrecognized: json parse error: {error}") from None
+
+
+def _with_whole_characters(value: Any) -> Any:
+    """Replace halves of characters by U+FFFD, as Go's decoder does: no encoding could store them."""
+    whole = json.dumps(value, ensure_ascii=False).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return json.loads(whole)
 
 
 def _refuse_constant(name: str) -> None:

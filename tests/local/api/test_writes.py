@@ -337,3 +337,30 @@ async def test_a_body_that_is_too_large_is_refused(server: Server) -> None:
     with pytest.raises(ApiError, match="limit is 3145728") as refused:
         await server.create(CONFIG_MAPS, "large", data={"a": "x" * 4_000_000})
     assert refused.value.status == 413
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [
+        pytest.param(rb'"a\ud800b"', "a\ufffdb", id="first half alone"),
+        pytest.param(rb'"a\uDC00b"', "a\ufffdb", id="second half alone"),
+        pytest.param(rb'"a\ud83d\ude00b"', "a\U0001f600b", id="whole character"),
+    ],
+)
+async def test_half_a_character_is_replaced_as_in_kubernetes(server: Server, sent: bytes, kept: str) -> None:
+    body = b'{"metadata":{"name":"one"},"data":{"a":' + sent + b"}}"
+    headers = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"}
+    context = ssl.create_default_context(cafile=str(server.pki.ca_certificate))
+    url = server.url + path(CONFIG_MAPS)
+    async with (
+        aiohttp.ClientSession() as session,
+        session.post(url, data=body, headers=headers, ssl=context) as response,
+    ):
+        assert response.status == 201
+    assert (await server.client.get(path(CONFIG_MAPS, "one")))["data"] == {"a": kept}
+
+
+async def test_a_name_with_half_a_character_is_refused(server: Server) -> None:
+    with pytest.raises(ApiError) as refused:
+        await server.create(CONFIG_MAPS, "one\ud800")
+    assert refused.value.status == 422
