@@ -145,18 +145,22 @@ def test_a_task_that_defers_hands_over_names_and_numbers_only(hook: KubeflowTrai
     assert kwargs["wait"]["uid"] == task.xcoms["trainjob"]["uid"]
 
 
+async def _event_of(trigger: Any) -> Any:
+    return (await anext(trigger.run())).payload
+
+
 @pytest.mark.parametrize("deferrable", [False, True], ids=["on the worker", "deferred"])
 def test_both_ways_of_waiting_fail_with_the_same_words(hook: KubeflowTrainerHook, task: Task, deferrable: bool) -> None:
     shell = operator("echo last words; exit 7", deferrable=deferrable)
 
-    async def event_of(trigger: Any) -> Any:
-        return next(event async for event in trigger.run()).payload
-
-    with pytest.raises(UserCodeError) as failed:
+    def run() -> Any:
         try:
             shell.execute(task.context())
         except TaskDeferred as deferred:
-            shell.execute_complete(task.context(), asyncio.run(event_of(deferred.trigger)))
+            shell.execute_complete(task.context(), asyncio.run(_event_of(deferred.trigger)))
+
+    with pytest.raises(UserCodeError) as failed:
+        run()
 
     # Seven runs of a container that fails at once: that is Trainer's own patience.
     assert "exit code 7, after 6 restarts" in str(failed.value)
