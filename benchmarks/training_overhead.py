@@ -35,8 +35,8 @@ NAMESPACE = "default"
 CLAIM = "models"
 WORKSPACE = "/workspace"
 STEP = "Step "
-# A step's line has its time in front, wherever a progress bar may have left the cursor.
-STEP_IN_POD = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6})\d*Z Step \d+ \|")
+# A line has its time in front; now and then a piece of a progress bar stands between that and the step.
+STEP_IN_POD = re.compile(r"^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6})\d*Z .*Step \d+ \|", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,8 @@ async def _take_pod(kubeconfig: Path) -> Pod:
         [pod] = [pod for pod in await api.pods(trainjob["metadata"]["name"]) if "-node-0-0" in pod["metadata"]["name"]]
         container = pod["spec"]["containers"][0]
         async with api.stream_log(pod["metadata"]["name"], container=container["name"], timestamps=True) as chunks:
-            text = b"".join([chunk async for chunk in chunks]).decode()
+            # A progress bar may be cut within a character.
+            text = b"".join([chunk async for chunk in chunks]).decode(errors="replace")
         await api.delete(trainjob["metadata"]["name"])
     env = {entry["name"]: entry["value"] for entry in container.get("env", []) if "value" in entry}
     steps = [datetime.fromisoformat(f"{moment}+00:00").timestamp() for moment in STEP_IN_POD.findall(text)]

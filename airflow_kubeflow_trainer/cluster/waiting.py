@@ -100,7 +100,7 @@ async def wait(
         await waiting.drain()
         if waiting.report is not None:
             waiting.tell(waiting.report)
-        return Outcome(diagnosis=diagnosis, alive=waiting.alive(diagnosis), log_tail=waiting.log_tail())
+        return Outcome(diagnosis=diagnosis, alive=waiting.alive(diagnosis), log_tail=waiting.log_tail(diagnosis))
     finally:
         await waiting.close()
 
@@ -120,11 +120,12 @@ class _Waiting:
         self._told_troubles: set[str] = set()
         self._trainjob: dict[str, Any] | None = None
         self._tails: dict[str, tuple[str, ...]] = {}
-        self._tails_asked: set[tuple[str, int]] = set()
+        self._tail_reads: dict[tuple[str, int], asyncio.Task[None]] = {}
+        self._pods_hidden = False
         self._inbox: asyncio.Queue[Callable[[], Diagnosis | None]] = asyncio.Queue()
         self._follower = LogFollower(api, job=spec.trainer_job, emit=reporter.line, note=reporter.note)
         self._reading = asyncio.create_task(self._follower.run()) if spec.get_logs else None
-        self._tasks = [
+        self._feeds = [
             asyncio.create_task(self._feed(api.watch(spec.name), self._see_trainjob)),
             asyncio.create_task(self._feed(api.watch_pods(spec.name), self._see_pod, optional="list and watch pods")),
         ]
@@ -154,7 +155,7 @@ class _Waiting:
                     await asyncio.shield(self._reading)
 
     async def close(self) -> None:
-        tasks = [*self._tasks, *([self._reading] if self._reading else [])]
+        tasks = [*self._feeds, *self._tail_reads.values(), *([self._reading] if self._reading else [])]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -170,10 +171,10 @@ class _Waiting:
         deleted = diagnosis is not None and diagnosis.cause is Cause.DELETED
         return not deleted and not (self.report and self.report.phase.final)
 
-    def log_tail(self) -> tuple[str, ...]:
-        """Give the last lines of a pod that failed, else of rank 0."""
-        failed = next(iter(self._tails.values()), ())
-        return tuple(self._follower.tail)[-TAIL_LINES:] or failed
+    def log_tail(self, diagnosis: Diagnosis | None) -> tuple[str, ...]:
+        """Give the last lines of the pod that the diagnosis names, else of rank 0."""
+        named = self._tails.get(diagnosis.pod or "", ()) if diagnosis is not None else ()
+        return named or tuple(self._follower.tail)[-TAIL_LINES:] or next(iter(self._tails.values()), ())
 
     async def _feed(
         self,
@@ -190,12 +191,14 @@ class _Waiting:
                 self._inbox.put_nowait(_raiser(error))
             else:
                 self._reporter.warning(f"Not permitted to {optional}, so less can be told: {error.message}")
-                # Without pods nobody can say whether one succeeded: then the TrainJob's own word counts.
-                self._evidence.trainer_succeeded = True
-        except (ApiError, ClusterUnreachableError) as error:
+                self._pods_hidden = True
+        except Exception as error:  # noqa: BLE001 (an error that nobody hears of would leave the wait hanging)
             self._inbox.put_nowait(_raiser(error))
 
     def _see_trainjob(self, event: WatchEvent) -> Diagnosis | None:
+        if self.report is not None and self.report.phase.final:
+            # The first end seen is the end: Trainer 2.3 may take the condition back (trainer#3737).
+            return None
         if event.type is WatchType.SYNCED:
             there = self._trainjob is not None and self._trainjob["metadata"]["uid"] in event.object["uids"]
             return None if there else self._gone("does not exist (any more)")
@@ -206,6 +209,8 @@ class _Waiting:
             return self._gone("was deleted while the task waited for it")
         self._trainjob = event.object
         self.report = phase_of(event.object, trainer_job=self._spec.trainer_job)
+        if self._pods_hidden and self.report.phase is Phase.RUNNING and self._evidence.trained_since is None:
+            self._evidence.trained_since = self._now()
         return None
 
     def _gone(self, what: str) -> Diagnosis:
@@ -217,6 +222,7 @@ class _Waiting:
         pod = Pod.from_object(event.object)
         self._evidence.remember(pod)
         if event.type is WatchType.DELETED:
+            self._evidence.forget(pod)
             self._follower.forget(pod)
             return
         self._follower.observe(pod)
@@ -240,9 +246,8 @@ class _Waiting:
             return
         previous = pod.main.terminated is None
         key = (pod.uid, pod.main.restart_count - previous)
-        if key not in self._tails_asked:
-            self._tails_asked.add(key)
-            self._tasks.append(asyncio.create_task(self._read_tail(pod.name, pod.main.name, previous)))
+        if key not in self._tail_reads:
+            self._tail_reads[key] = asyncio.create_task(self._read_tail(pod.name, pod.main.name, previous))
 
     async def _read_tail(self, pod: str, container: str, previous: bool) -> None:
         # Words about the failure are worth a try, and never an error of their own.
@@ -260,16 +265,18 @@ class _Waiting:
                 self._see_pod(WatchEvent(WatchType.MODIFIED, pod))
         await self._settle()
         if report.phase is Phase.SUCCEEDED:
-            return diagnose_success(self._evidence)
+            # Without pods the TrainJob's own word counts.
+            return None if self._pods_hidden else diagnose_success(self._trainjob or {}, self._evidence)
         return diagnose_failure(report, self._evidence)
 
     async def _settle(self) -> None:
         """Take in what the pods' watch still holds, and the tails that are being read."""
         while not self._inbox.empty():
-            self._inbox.get_nowait()()
-        tails = self._tasks[2:]
-        if tails:
-            await asyncio.wait(tails, timeout=DRAIN_SECONDS)
+            # The end is known: what a watch has to complain of now changes nothing.
+            with contextlib.suppress(ApiError, ClusterUnreachableError):
+                self._inbox.get_nowait()()
+        if self._tail_reads:
+            await asyncio.wait(self._tail_reads.values(), timeout=DRAIN_SECONDS)
 
     async def _diagnose_expiry(self, expiry: Expiry) -> Diagnosis:
         report = self.report or PhaseReport(Phase.STARTING)

@@ -225,12 +225,13 @@ async def _read_events(api: TrainJobApi, name: str) -> list[dict[str, Any]]:
 
 
 async def _diagnose(api: TrainJobApi, name: str, trainer_job: str) -> Diagnosis | None:
-    report = phase_of(await api.get(name), trainer_job=trainer_job)
+    trainjob = await api.get(name)
+    report = phase_of(trainjob, trainer_job=trainer_job)
     evidence = Evidence(trainer_job)
     for pod in await api.pods(name):
         evidence.remember(Pod.from_object(pod))
     if report.phase is Phase.SUCCEEDED:
-        return diagnose_success(evidence)
+        return diagnose_success(trainjob, evidence)
     return diagnose_failure(report, evidence) if report.phase is Phase.FAILED else None
 
 

@@ -58,7 +58,11 @@ class Clocks:
 
     def _deadline(self) -> Expiry | None:
         moment = self._limits.deadline
-        return Expiry(moment, "the time for the whole try (execution_timeout)") if moment is not None else None
+        return (
+            Expiry(moment, "the time that the whole wait may take (a task's execution_timeout)")
+            if moment is not None
+            else None
+        )
 
     @staticmethod
     def _clock(name: str, limit: float | None, since: float | None) -> Expiry | None:
@@ -78,14 +82,21 @@ def _starting_since(trainjob: Mapping[str, Any], report: PhaseReport, evidence: 
 
     A pod that has run before is no concern of this clock: it waits out Kubernetes' restart delay.
     """
-    if report.phase in (Phase.QUEUED, Phase.SUCCEEDED, Phase.FAILED):
+    if report.phase not in (Phase.STARTING, Phase.INITIALIZING):
         return None
     waiting = evidence.never_started()
     if waiting:
         return min(pod.created_at for pod in waiting)
-    if evidence.pods:
+    if report.phase is Phase.INITIALIZING or any(pod.job == evidence.trainer_job for pod in evidence.pods.values()):
         return None
-    return _suspended_changed_at(trainjob) or seconds(trainjob["metadata"]["creationTimestamp"])
+    # Nothing is there that should have come: pods that cannot be created, at first or after the initializers.
+    begun = _suspended_changed_at(trainjob) or seconds(trainjob["metadata"]["creationTimestamp"]) or 0.0
+    return max(
+        [
+            begun,
+            *(pod.main.terminated.finished_at for pod in evidence.pods.values() if pod.main and pod.main.terminated),
+        ]
+    )
 
 
 def _suspended_changed_at(trainjob: Mapping[str, Any]) -> float | None:

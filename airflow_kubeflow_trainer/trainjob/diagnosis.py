@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 from airflow_kubeflow_trainer import exceptions
 from airflow_kubeflow_trainer.trainjob.phase import PhaseReport
@@ -56,6 +57,8 @@ class Diagnosis:
 
     cause: Cause
     message: str
+    pod: str | None = None
+    """Name of the pod that is to blame, where one is."""
 
 
 @dataclass
@@ -76,11 +79,17 @@ class Evidence:
             if pod.main is not None and pod.main.started_at is not None:
                 self.trained_since = min(self.trained_since or pod.main.started_at, pod.main.started_at)
         known = self.pods.get(pod.uid)
-        if known is not None and (pod.stopping or (_failure(known) is not None and _failure(pod) is None)):
+        if known is not None and (pod.stopping or _hides_failure(known, pod)):
             return
         if known is None and len(self.pods) >= MAX_PODS and not self._make_room():
             return
         self.pods[pod.uid] = pod
+
+    def forget(self, pod: Pod) -> None:
+        """Take note that a pod is gone; only one that failed, or was taken away, still has something to tell."""
+        known = self.pods.get(pod.uid)
+        if known is not None and _failure(known) is None and not known.disrupted:
+            del self.pods[pod.uid]
 
     def _make_room(self) -> bool:
         for uid, pod in self.pods.items():
@@ -107,21 +116,27 @@ def diagnose_failure(report: PhaseReport, evidence: Evidence) -> Diagnosis:
     words = report.message or report.reason or "the TrainJob failed"
     if report.reason == "DeadlineExceeded":
         return Diagnosis(Cause.TIMEOUT, f"It ran longer than its activeDeadlineSeconds allow: {words}")
-    disrupted = next((pod for pod in evidence.pods.values() if pod.disrupted), None)
-    failed = _first_failed(evidence.pods.values())
-    if disrupted is not None and (failed is None or failed.uid == disrupted.uid):
-        return Diagnosis(Cause.INFRASTRUCTURE, f"The cluster took pod {disrupted.name} away: {disrupted.disrupted}")
-    if failed is None:
+    culprit = _culprit(evidence.pods.values())
+    if culprit is None:
         return Diagnosis(Cause.UNKNOWN, words)
-    return _explain_container(failed, evidence.trainer_job)
+    if culprit.disrupted:
+        what = f"The cluster took pod {culprit.name} away: {culprit.disrupted}"
+        return Diagnosis(Cause.INFRASTRUCTURE, what, culprit.name)
+    return _explain_container(culprit, evidence.trainer_job)
 
 
-def diagnose_success(evidence: Evidence) -> Diagnosis | None:
+def diagnose_success(trainjob: Mapping[str, Any], evidence: Evidence) -> Diagnosis | None:
     """Say what is wrong with a TrainJob that calls itself complete; None where nothing is.
 
-    Trainer 2.3 completes a TrainJob with numNodes 0, or whose JobSet was emptied, without running anything.
+    Trainer 2.3 completes a TrainJob with numNodes 0, or whose JobSet was emptied, without running anything. Where all
+    pods are gone by now, its own count of Jobs that succeeded is believed.
     """
     if evidence.trainer_succeeded:
+        return None
+    nodes = ((trainjob.get("spec") or {}).get("trainer") or {}).get("numNodes", 1)
+    counts = {job["name"]: job.get("succeeded") for job in (trainjob.get("status") or {}).get("jobsStatus") or []}
+    seen = any(pod.job == evidence.trainer_job for pod in evidence.pods.values())
+    if nodes and counts.get(evidence.trainer_job) and not seen:
         return None
     return Diagnosis(
         Cause.UNKNOWN,
@@ -141,17 +156,28 @@ def diagnose_not_started(waited: str, report: PhaseReport, evidence: Evidence, e
     return Diagnosis(Cause.NOT_STARTED, f"It was still {report} when {waited} ran out: {found}")
 
 
-def _first_failed(pods: Iterable[Pod]) -> Pod | None:
-    # The first to fail made the others fail: by a lost connection, or because Kubernetes stopped them. An out-of-memory
-    # kill is a cause, however late it shows.
-    failed = [(failure, pod) for pod in pods if (failure := _failure(pod)) is not None]
-    first = min(failed, key=_blame, default=None)
-    return None if first is None else first[1]
+def _culprit(pods: Iterable[Pod]) -> Pod | None:
+    """Find the pod whose end brought the TrainJob's.
+
+    A pod that was replaced is no cause any more. The first to end made the others end: by a lost connection, or because
+    Kubernetes stopped them. An out-of-memory kill is a cause, however late it shows.
+    """
+    newest: dict[tuple[str, int], Pod] = {}
+    for pod in sorted(pods, key=lambda pod: pod.created_at):
+        if _failure(pod) is not None or pod.disrupted:
+            newest[pod.job, pod.index] = pod
+    return min(newest.values(), key=_blame, default=None)
 
 
-def _blame(found: tuple[Termination, Pod]) -> tuple[bool, bool, float, int]:
-    termination, pod = found
-    return not termination.out_of_memory, pod.stopping, termination.finished_at, pod.index
+def _blame(pod: Pod) -> tuple[bool, bool, float, int]:
+    failure = _failure(pod)
+    out_of_memory = failure is not None and failure.out_of_memory
+    return not out_of_memory, pod.stopping, failure.finished_at if failure else pod.created_at, pod.index
+
+
+def _hides_failure(known: Pod, pod: Pod) -> bool:
+    """Whether a pod's new state no longer shows a failure that it has not got over."""
+    return _failure(known) is not None and _failure(pod) is None and pod.phase != "Succeeded"
 
 
 def _failure(pod: Pod) -> Termination | None:
@@ -166,11 +192,12 @@ def _explain_container(pod: Pod, trainer_job: str) -> Diagnosis:
     again = f", after {restarts} restart{'s' if restarts > 1 else ''}" if restarts else ""
     said = f": {failure.message}" if failure.message else ""
     if failure.out_of_memory:
-        return Diagnosis(
-            Cause.OUT_OF_MEMORY,
+        what = (
             f"The {where} used more memory than its limit and was killed ({failure}{again}). "
-            "Raise memory in resources_per_node, or lower batch_size or max_seq_len",
+            "Raise memory in resources_per_node, or lower batch_size or max_seq_len"
         )
+        return Diagnosis(Cause.OUT_OF_MEMORY, what, pod.name)
     if pod.job != trainer_job:
-        return Diagnosis(Cause.INITIALIZER, f"The {pod.job} failed: {where} ended with {failure}{again}{said}")
-    return Diagnosis(Cause.USER_CODE, f"The training failed: {where} ended with {failure}{again}{said}")
+        what = f"The {pod.job} failed: {where} ended with {failure}{again}{said}"
+        return Diagnosis(Cause.INITIALIZER, what, pod.name)
+    return Diagnosis(Cause.USER_CODE, f"The training failed: {where} ended with {failure}{again}{said}", pod.name)

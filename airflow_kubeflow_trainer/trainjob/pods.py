@@ -61,11 +61,9 @@ class Container:
 
     @property
     def failure(self) -> Termination | None:
-        """The present run's failure, else that of the run before."""
-        for termination in (self.terminated, self.last_terminated):
-            if termination is not None and termination.exit_code != 0:
-                return termination
-        return None
+        """The present run's failure; between two runs, that of the run before."""
+        last = self.terminated or self.last_terminated
+        return last if last is not None and last.exit_code != 0 else None
 
 
 @dataclass(frozen=True)

@@ -55,6 +55,20 @@ def condition(status: str, at: str) -> list[dict[str, str]]:
             ("startup_timeout", 620),
             id="the node's pod came after the initializer",
         ),
+        pytest.param(expiry(Phase.RUNNING), None, id="running, and its pods may not be read"),
+        pytest.param(
+            expiry(
+                Phase.STARTING,
+                pod_object(
+                    "d",
+                    job="dataset-initializer",
+                    phase="Succeeded",
+                    state={"terminated": {"exitCode": 0, "finishedAt": "2026-01-01T02:00:00Z"}},
+                ),
+            ),
+            ("startup_timeout", 7220),
+            id="the node's pod cannot be created",
+        ),
         pytest.param(
             expiry(Phase.INITIALIZING, pod_object("d", job="dataset-initializer", state=running())),
             None,

@@ -133,14 +133,57 @@ def test_a_job_with_a_thousand_pods_keeps_the_failed_one_in_mind() -> None:
 
 
 def test_a_trainjob_that_completes_without_a_pod_that_succeeded_has_not_trained() -> None:
-    diagnosis = diagnose_success(evidence(pod_object("d", job="dataset-initializer", phase="Succeeded")))
+    diagnosis = diagnose_success({}, evidence(pod_object("d", job="dataset-initializer", phase="Succeeded")))
 
     assert diagnosis is not None
     assert "nothing was trained" in diagnosis.message
 
 
 def test_a_node_that_succeeded_is_a_success() -> None:
-    assert diagnose_success(evidence(pod_object(phase="Succeeded", state=terminated(0, "Completed")))) is None
+    assert diagnose_success({}, evidence(pod_object(phase="Succeeded", state=terminated(0, "Completed")))) is None
+
+
+def test_a_trainjob_whose_pods_are_gone_is_believed_unless_it_had_no_nodes() -> None:
+    complete = {"spec": {"trainer": {"numNodes": 2}}, "status": {"jobsStatus": [{"name": "node", "succeeded": 1}]}}
+
+    assert diagnose_success(complete, evidence()) is None
+    assert diagnose_success({**complete, "spec": {"trainer": {"numNodes": 0}}}, evidence()) is not None
+
+
+def test_an_initializer_that_recovered_is_not_to_blame_for_what_came_later() -> None:
+    found = evidence(
+        pod_object("m", job="model-initializer", state={"waiting": {}}, last_state=terminated(1), restarts=1),
+        pod_object(
+            "m",
+            job="model-initializer",
+            phase="Succeeded",
+            state=terminated(0, "Completed"),
+            last_state=terminated(1),
+            restarts=1,
+        ),
+        pod_object("n", state=terminated(1), phase="Failed"),
+    )
+
+    assert diagnose_failure(FAILED, found).cause is Cause.USER_CODE
+
+
+def test_a_pod_that_was_evicted_and_replaced_is_not_to_blame_for_its_replacement() -> None:
+    eviction = {"type": "DisruptionTarget", "status": "True", "reason": "EvictionByEvictionAPI"}
+    found = evidence(
+        pod_object("old", phase="Failed", conditions=[eviction], state=terminated(143)),
+        pod_object("new", phase="Failed", state=terminated(1), created="2026-01-01T01:00:00Z"),
+    )
+
+    assert diagnose_failure(FAILED, found).cause is Cause.USER_CODE
+
+
+def test_a_pod_that_went_away_before_it_started_is_forgotten() -> None:
+    pending = Pod.from_object(pod_object("p", phase="Pending"))
+    found = evidence(pod_object("p", phase="Pending"))
+
+    found.forget(pending)
+
+    assert found.never_started() == []
 
 
 def test_a_job_that_never_started_is_explained_by_its_pods_and_events() -> None:
