@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
@@ -68,11 +69,19 @@ class Client:
         return await self._call("DELETE", path, params=params, body=body)
 
     @asynccontextmanager
-    async def stream(self, path: str, *, params: Params | None = None) -> AsyncIterator[AsyncIterator[bytes]]:
-        """Open an answer of unknown length (a watch, a log) and give its chunks as they arrive."""
+    async def stream(
+        self, path: str, *, params: Params | None = None, answer_within: float | None = None
+    ) -> AsyncIterator[AsyncIterator[bytes]]:
+        """Open an answer of unknown length (a watch, a log) and give its chunks as they arrive.
+
+        :param answer_within: seconds until the answer has to begin. Default: any, since a log that is followed may
+            begin only when something is written.
+        """
         timeout = aiohttp.ClientTimeout(total=None, connect=CONNECT_TIMEOUT_SECONDS)
         where = self._where("GET", path)
-        response = await self._send("GET", path, params=params, timeout=timeout)
+        with _unreachable(where):
+            async with asyncio.timeout(answer_within):
+                response = await self._send("GET", path, params=params, timeout=timeout)
         async with response:
             yield _chunks(response, where)
 

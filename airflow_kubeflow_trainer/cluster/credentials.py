@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import importlib
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -61,6 +63,8 @@ async def from_kubeconfig(path: Path | str | None = None, *, context: str | None
     :param path: the file; None reads what ``KUBECONFIG`` names, else ``~/.kube/config``.
     :param context: name of the context; None takes the file's current one.
     """
+    # The import takes seconds, which an event loop must not be held up for.
+    await asyncio.to_thread(importlib.import_module, "kubernetes_asyncio")
     from kubernetes_asyncio import client, config
 
     configuration = client.Configuration()
@@ -72,6 +76,8 @@ async def from_kubeconfig(path: Path | str | None = None, *, context: str | None
 
 async def from_kubeconfig_dict(content: Mapping[str, Any], *, context: str | None = None) -> Credentials:
     """As :func:`from_kubeconfig`, from a kubeconfig that has been read already."""
+    # The import takes seconds, which an event loop must not be held up for.
+    await asyncio.to_thread(importlib.import_module, "kubernetes_asyncio")
     from kubernetes_asyncio import client, config
 
     configuration = client.Configuration()

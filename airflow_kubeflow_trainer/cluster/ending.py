@@ -12,20 +12,31 @@ from airflow_kubeflow_trainer.trainjob.phase import phase_of
 
 
 async def stop(api: TrainJobApi, action: OnKillAction, *, name: str, uid: str) -> str:
-    """Carry out an OnKillAction, and say in a word what was done.
+    """Carry out an OnKillAction, and say in a word what was done; a TrainJob that has ended is never touched.
 
     :raises NotFoundError: it is gone already.
     :raises ConflictError: another object has its name now.
     """
+    if action is not OnKillAction.KEEP_TRAINJOB and phase_of(await api.get(name), trainer_job="").phase.final:
+        return "has ended already, and is kept"
     match action:
         case OnKillAction.DELETE_TRAINJOB:
-            await api.delete(name, uid=uid)
-            return "was deleted"
+            return await delete(api, name=name, uid=uid)
         case OnKillAction.SUSPEND_TRAINJOB:
             await api.set_suspend(name, True, uid=uid)
             return "was suspended"
         case OnKillAction.KEEP_TRAINJOB:
             return "was kept"
+
+
+async def delete(api: TrainJobApi, *, name: str, uid: str) -> str:
+    """Delete a TrainJob, ended or not, and say so.
+
+    :raises NotFoundError: it is gone already.
+    :raises ConflictError: another object has its name now.
+    """
+    await api.delete(name, uid=uid)
+    return "was deleted"
 
 
 async def end_earlier_tries(api: TrainJobApi, identity: TaskIdentity) -> list[str]:

@@ -18,6 +18,10 @@ MAX_LINE = 4_000
 """Characters of one line that are kept; Airflow's log view is no place for more."""
 TAIL_LINES = 30
 RECONNECT_SECONDS = 1.0
+TRIES_AFTER_THE_END = 5
+"""How often a log that broke off is asked for again once its container has ended."""
+FORGET_SECONDS = 5.0
+"""How long the log of a pod that was deleted may take to end."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,7 @@ class LogFollower:
         self._runs: asyncio.Queue[_Run | None] = asyncio.Queue()
         self._known: set[tuple[str, int]] = set()
         self._latest: dict[str, Pod] = {}
+        self._reading: tuple[str, asyncio.Task[None]] | None = None
 
     def observe(self, pod: Pod) -> None:
         """Take note of a pod's state; pods of other ranks are passed over."""
@@ -70,8 +75,10 @@ class LogFollower:
             self._add(_Run(pod, restart, previous=False))
 
     def forget(self, pod: Pod) -> None:
-        """Take note that a pod is gone: its log ends where it is."""
+        """Take note that a pod is gone, and with it, soon, its log."""
         self._latest.pop(pod.uid, None)
+        if self._reading is not None and self._reading[0] == pod.uid:
+            asyncio.get_running_loop().call_later(FORGET_SECONDS, self._reading[1].cancel)
 
     def finish(self) -> None:
         """Say that no more pods will come: :meth:`run` returns when it has read what there is."""
@@ -86,10 +93,19 @@ class LogFollower:
             elif not first:
                 self._note(f"Pod {run.pod.name} took over")
             first = False
-            try:
-                await self._read(run)
-            except (ApiError, ClusterUnreachableError) as error:
-                self._note(f"The log of pod {run.pod.name} cannot be read: {error}")
+            await self._read_in_task(run)
+
+    async def _read_in_task(self, run: _Run) -> None:
+        """Read one run in a task of its own, which :meth:`forget` can end."""
+        task = asyncio.create_task(self._read(run))
+        self._reading = (run.pod.uid, task)
+        try:
+            await asyncio.wait({task})
+        finally:
+            self._reading = None
+            task.cancel()
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._note(f"The log of pod {run.pod.name} cannot be read: {error}")
 
     def _add(self, run: _Run) -> None:
         key = (run.pod.uid, run.restart)
@@ -99,18 +115,23 @@ class LogFollower:
 
     async def _read(self, run: _Run) -> None:
         reader = _Reader(run.pod.name)
+        tries_left = TRIES_AFTER_THE_END
         while True:
             try:
                 await self._stream(run, reader)
             except (ApiError, ClusterUnreachableError) as error:
-                refused = isinstance(error, ApiError) and error.status < 500
-                if refused or self._is_over(run):
+                over = run.previous or self._is_over(run)
+                tries_left -= over
+                if _is_refusal(error) or tries_left == 0:
                     raise
                 await asyncio.sleep(RECONNECT_SECONDS)
                 continue
-            # A stream that ends while the container runs was cut off: a kubelet's restart, a log's rotation.
-            await asyncio.sleep(0 if run.previous or self._is_over(run) else RECONNECT_SECONDS)
             if run.previous or self._is_over(run):
+                return
+            # A stream that ends while the container runs was cut off, by a kubelet's restart or a log's rotation; or
+            # the pod's watch is a moment behind.
+            await asyncio.sleep(RECONNECT_SECONDS)
+            if self._is_over(run):
                 return
 
     async def _stream(self, run: _Run, reader: _Reader) -> None:
@@ -135,6 +156,10 @@ class LogFollower:
         return pod is None or pod.main is None or pod.main.restart_count != run.restart or not pod.main.running
 
 
+def _is_refusal(error: Exception) -> bool:
+    return isinstance(error, ApiError) and error.status < 500 and error.status != 429
+
+
 _TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
 
 
@@ -143,35 +168,47 @@ class _Reader:
 
     def __init__(self, pod: str) -> None:
         self.since: str | None = None
-        """Timestamp of the last line, as the server wrote it."""
+        """Timestamp of the latest line, as the server wrote it."""
         self._pod = pod
-        self._lines_at_since = 0
-        self._to_skip = 0
+        self._latest: datetime | None = None
+        self._lines_at_latest = 0
+        self._to_skip: int | None = None
+        """While a reconnect repeats lines: how many of the latest moment are still to come."""
 
     def reconnected(self) -> None:
-        """Expect the lines of the last timestamp once more: the server's ``sinceTime`` includes them."""
-        self._to_skip = self._lines_at_since
+        """Expect the last lines once more: the server's ``sinceTime`` has whole seconds, and includes them."""
+        self._to_skip = self._lines_at_latest if self._latest is not None else None
 
     def read(self, raw: bytes) -> LogLine | None:
+        """Give the line, where it is a new one with something to see."""
         line = raw.decode(errors="replace")
         timestamp, _, rest = line.partition(" ")
         if not _TIMESTAMP.fullmatch(timestamp):
             # Something that the kubelet wrote of its own: better told with another time than lost.
-            return self._line(self.since or datetime.now(UTC).isoformat(), line)
-        if self.since is not None and timestamp < self.since:
+            return self._line(self._latest or datetime.now(UTC), line)
+        moment = datetime.fromisoformat(timestamp)
+        if self._is_repeated(moment):
             return None
-        if timestamp == self.since:
-            if self._to_skip:
-                self._to_skip -= 1
-                return None
-            self._lines_at_since += 1
-        else:
-            self.since, self._lines_at_since = timestamp, 1
-        return self._line(timestamp, rest)
+        if self._latest is None or moment > self._latest:
+            self.since, self._latest, self._lines_at_latest = timestamp, moment, 0
+        # The two streams of a container may be out of order by a little.
+        self._lines_at_latest += moment == self._latest
+        return self._line(moment, rest)
 
-    def _line(self, timestamp: str, text: str) -> LogLine | None:
+    def _is_repeated(self, moment: datetime) -> bool:
+        if self._to_skip is None or self._latest is None:
+            return False
+        if moment < self._latest:
+            return True
+        if moment == self._latest and self._to_skip > 0:
+            self._to_skip -= 1
+            return True
+        self._to_skip = None
+        return False
+
+    def _line(self, moment: datetime, text: str) -> LogLine | None:
         shown = fold(text)
-        return LogLine(self._pod, datetime.fromisoformat(timestamp), shown) if shown else None
+        return LogLine(self._pod, moment, shown) if shown else None
 
 
 def fold(text: str) -> str:

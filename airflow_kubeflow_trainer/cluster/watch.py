@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from airflow_kubeflow_trainer.cluster.client import Client
+from airflow_kubeflow_trainer.cluster.client import REQUEST_TIMEOUT_SECONDS, Client
 from airflow_kubeflow_trainer.cluster.resources import Resource
 from airflow_kubeflow_trainer.exceptions import ApiError, ClusterUnreachableError, ExpiredError, api_error
 
@@ -23,6 +23,8 @@ SILENCE_SECONDS = 330.0
 """A WATCH that has said nothing for longer than it was asked to last is taken for a dead connection."""
 GIVE_UP_SECONDS = 600.0
 """How long the API server may fail, without one good answer, before the watch gives up."""
+SHORTEST_WATCH_SECONDS = 1.0
+"""A WATCH that ends sooner is not asked for again before."""
 FIRST_DELAY_SECONDS, LAST_DELAY_SECONDS = 0.2, 15.0
 
 log = logging.getLogger(__name__)
@@ -73,11 +75,13 @@ async def watch(
                     version = at
                     yield listed
                 outage.over()
+            started = time.monotonic()
             async for changed, seen in _watch_once(client, path, selectors, version):
                 version = seen
                 outage.over()
                 if changed is not None:
                     yield changed
+            await asyncio.sleep(max(0.0, SHORTEST_WATCH_SECONDS - (time.monotonic() - started)))
         except ExpiredError:
             version = None
         except (ApiError, ClusterUnreachableError) as error:
@@ -110,7 +114,7 @@ async def _watch_once(
         "resourceVersion": version or "0",
         "timeoutSeconds": WATCH_SECONDS,
     }
-    async with client.stream(path, params=params) as chunks:
+    async with client.stream(path, params=params, answer_within=REQUEST_TIMEOUT_SECONDS) as chunks:
         async for line in lines(chunks, silence_seconds=SILENCE_SECONDS):
             event = json.loads(line)
             body = event["object"]

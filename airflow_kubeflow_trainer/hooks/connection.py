@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ class ClusterSettings:
 
     in_cluster: bool = False
     config_file: str | None = None
-    kube_config: Mapping[str, Any] | None = None
+    kube_config: Mapping[str, Any] | None = field(default=None, repr=False)
     cluster_context: str | None = None
     namespace: str | None = None
     verify_ssl: bool = True

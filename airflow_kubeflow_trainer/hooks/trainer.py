@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 from airflow.sdk.bases.hook import BaseHook
+from airflow.sdk.exceptions import AirflowNotFoundException
 
 from airflow_kubeflow_trainer.cluster import waiting
 from airflow_kubeflow_trainer.cluster.client import Client
@@ -18,7 +19,7 @@ from airflow_kubeflow_trainer.cluster.logs import LogLine
 from airflow_kubeflow_trainer.cluster.trainjobs import TrainJobApi
 from airflow_kubeflow_trainer.cluster.waiting import Outcome, WaitSpec
 from airflow_kubeflow_trainer.cluster.watch import lines
-from airflow_kubeflow_trainer.exceptions import NotFoundError
+from airflow_kubeflow_trainer.exceptions import ConfigError, NotFoundError
 from airflow_kubeflow_trainer.hooks.connection import DEFAULT_CONN_ID, ClusterSettings
 from airflow_kubeflow_trainer.trainjob.diagnosis import Diagnosis, Evidence, diagnose_failure, diagnose_success
 from airflow_kubeflow_trainer.trainjob.phase import Phase, PhaseReport, phase_of
@@ -154,17 +155,26 @@ class KubeflowTrainerHook(BaseHook):
         return run_blocking(call)
 
     def _extras(self) -> dict[str, Any]:
-        from airflow.providers.cncf.kubernetes.hooks.kubernetes import KubernetesHook
-
-        # cncf's own lookup: an undefined kubernetes_default counts as an empty connection.
-        extras: dict[str, Any] = KubernetesHook.get_connection(self.kubernetes_conn_id).extra_dejson
+        try:
+            extras: dict[str, Any] = self.get_connection(self.kubernetes_conn_id).extra_dejson
+        except AirflowNotFoundException:
+            return self._extras_of_undefined()
         return extras
 
     async def _extras_in_coroutine(self) -> dict[str, Any]:
-        from airflow.providers.cncf.kubernetes.hooks.kubernetes import AsyncKubernetesHook
+        from airflow.providers.common.compat.connection import get_async_connection, get_async_extra_dejson
 
-        extras: dict[str, Any] = await AsyncKubernetesHook(conn_id=self.kubernetes_conn_id).get_conn_extras()
+        try:
+            extras: dict[str, Any] = await get_async_extra_dejson(await get_async_connection(self.kubernetes_conn_id))
+        except AirflowNotFoundException:
+            return self._extras_of_undefined()
         return extras
+
+    def _extras_of_undefined(self) -> dict[str, Any]:
+        # As in the cncf provider: kubernetes_default need not be defined.
+        if self.kubernetes_conn_id == DEFAULT_CONN_ID:
+            return {}
+        raise ConfigError(f"kubernetes_conn_id: there is no Airflow connection {self.kubernetes_conn_id!r}; make one")
 
     def list(self, *, label_selector: str | None = None) -> list[dict[str, Any]]:
         """List the namespace's TrainJobs, by label selector where one is given."""

@@ -7,13 +7,21 @@ import time
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk import BaseOperator
 
 from airflow_kubeflow_trainer.config import Initializer, PersistentVolumeOutput, RuntimePatch
 from airflow_kubeflow_trainer.config.actions import OnFinishAction, OnKillAction, choice
-from airflow_kubeflow_trainer.config.template import as_template, as_template_list, from_template, from_template_list
+from airflow_kubeflow_trainer.config.arguments import annotation_map, label_map, one_of, optional_text, positive_seconds
+from airflow_kubeflow_trainer.config.base import ConfigModel
+from airflow_kubeflow_trainer.config.template import (
+    as_template,
+    as_template_list,
+    from_template,
+    from_template_list,
+    has_templates,
+)
 from airflow_kubeflow_trainer.exceptions import ConfigError, KubeflowTrainerError, TrainJobDeletedError
 from airflow_kubeflow_trainer.operators.rendered import manifest_parts, to_yaml
 from airflow_kubeflow_trainer.trainjob.identity import TaskIdentity, trainjob_name
@@ -82,6 +90,12 @@ class TrainJobOperator(BaseOperator):
         "runtime_patches",
         "queue_name",
     )
+    config_models: ClassVar[Mapping[str, type[ConfigModel]]] = {
+        "initializer": Initializer,
+        "output": PersistentVolumeOutput,
+        "runtime_patches": RuntimePatch,
+    }
+    """Which arguments are configs, and of which model; a list of them is a list of that model."""
     # Strings that end in .yaml or .json are what they are, not files to be opened.
     template_ext: Sequence[str] = ()
     # execute() may know more of the manifest than was known before it: the runtime as it is on the cluster.
@@ -116,7 +130,7 @@ class TrainJobOperator(BaseOperator):
     ) -> None:
         super().__init__(**kwargs)
         self.runtime = runtime
-        self.runtime_kind = runtime_kind
+        self.runtime_kind = one_of(runtime_kind, ("ClusterTrainingRuntime", "TrainingRuntime"), field="runtime_kind")
         self.initializer = as_template(initializer, Initializer, field="initializer")
         # Not `output`: that is Airflow's, the XComArg of this task.
         self.model_output = as_template(output, PersistentVolumeOutput, field="output")
@@ -132,9 +146,9 @@ class TrainJobOperator(BaseOperator):
         self.queue_name = queue_name
         self.get_logs = get_logs
         self.deferrable = deferrable
-        self.admission_timeout = _seconds(admission_timeout, field="admission_timeout")
-        self.startup_timeout = _seconds(startup_timeout, field="startup_timeout")
-        self.run_timeout = _seconds(run_timeout, field="run_timeout")
+        self.admission_timeout = positive_seconds(admission_timeout, field="admission_timeout")
+        self.startup_timeout = positive_seconds(startup_timeout, field="startup_timeout")
+        self.run_timeout = positive_seconds(run_timeout, field="run_timeout")
         self.on_finish_action = choice(on_finish_action, OnFinishAction, field="on_finish_action")
         self.on_kill_action = choice(on_kill_action, OnKillAction, field="on_kill_action")
         self._killed = False
@@ -147,13 +161,13 @@ class TrainJobOperator(BaseOperator):
         :raises ConfigError: a field is wrong.
         """
 
-    def check(self, options: JobOptions) -> None:
+    def check(self, runtime: RuntimeView) -> None:
         """Refuse what cannot work on this runtime."""
-        keeps = options.output is not None or not options.runtime.output_dies_with_trainjob
+        keeps = self.model_output is not None or not runtime.output_dies_with_trainjob
         if not keeps and self.on_finish_action is not OnFinishAction.KEEP_TRAINJOB:
             raise ConfigError(
                 f"on_finish_action: {self.on_finish_action.value!r} would delete the trained model: runtime "
-                f"{options.runtime.name!r} keeps it on a volume that is deleted with the TrainJob. Set "
+                f"{runtime.name!r} keeps it on a volume that is deleted with the TrainJob. Set "
                 "output=PersistentVolumeOutput(...), or on_finish_action='keep_trainjob'"
             )
 
@@ -181,6 +195,8 @@ class TrainJobOperator(BaseOperator):
         wait = execution.wait_spec(self, submitted, deadline=_deadline(context, self.execution_timeout))
         if not self.deferrable:
             return self.execute_complete(context, execution.wait_here(self.hook(), wait, submitted.result, self.log))
+        if self._killed:
+            raise TrainJobDeletedError("The task was ended before it could wait for its TrainJob")
         self.defer(
             trigger=execution.trigger(self, identity, wait, submitted.result),
             method_name="execute_complete",
@@ -210,7 +226,16 @@ class TrainJobOperator(BaseOperator):
             self._stop()
 
     def dry_run(self) -> None:
-        """Print the TrainJob that would be created, as far as it is known without a cluster."""
+        """Print the TrainJob that would be created, as far as it is known without a cluster.
+
+        :raises ConfigError: a field holds a template, which only a run of the task can render.
+        """
+        for field in type(self).template_fields:
+            if has_templates(getattr(self, field)):
+                raise ConfigError(
+                    f"dry_run: {field} holds a template, which is rendered when the task runs. Airflow's view of "
+                    "rendered templates shows the TrainJob of a run"
+                )
         print(to_yaml(self.manifest()))
 
     def _do_render_template_fields(
@@ -245,7 +270,9 @@ class TrainJobOperator(BaseOperator):
                 dag_id=self.dag_id, run_id="dry_run", task_id=self.task_id, map_index=-1, try_number=1
             )
         runtime = self.stock_runtime() or self.assumed_runtime()
-        return self.build_manifest(self.options(identity, runtime, self.namespace or "default"))
+        return self.build_manifest(
+            self.options(identity, runtime, optional_text(self.namespace, field="namespace") or "default")
+        )
 
     def stock_runtime(self) -> RuntimeView | None:
         """Give the runtime as Trainer ships it; None for one that somebody else has made."""
@@ -261,18 +288,20 @@ class TrainJobOperator(BaseOperator):
         :raises ConfigError: a field is wrong.
         """
         options = JobOptions(
-            name=trainjob_name(identity, base=self.name, max_length=runtime.max_name_length()),
+            name=trainjob_name(
+                identity, base=optional_text(self.name, field="name"), max_length=runtime.max_name_length()
+            ),
             namespace=namespace,
             runtime=runtime,
             identity=identity,
-            labels=dict(self.labels or {}),
-            annotations=dict(self.annotations or {}),
+            labels=label_map(self.labels, field="labels"),
+            annotations=annotation_map(self.annotations, field="annotations"),
             initializer=from_template(Initializer, self.initializer, field="initializer"),
             output=from_template(PersistentVolumeOutput, self.model_output, field="output"),
             runtime_patches=tuple(from_template_list(RuntimePatch, self.runtime_patches, field="runtime_patches")),
-            queue_name=self.queue_name or None,
+            queue_name=optional_text(self.queue_name, field="queue_name"),
         )
-        self.check(options)
+        self.check(runtime)
         return options
 
     def show_manifest(self, manifest: Mapping[str, Any]) -> None:
@@ -287,7 +316,7 @@ class TrainJobOperator(BaseOperator):
         """The hook's arguments: names only."""
         return {
             "kubernetes_conn_id": self.kubernetes_conn_id,
-            "namespace": self.namespace,
+            "namespace": optional_text(self.namespace, field="namespace"),
             "in_cluster": self.in_cluster,
             "config_file": self.config_file,
             "cluster_context": self.cluster_context,
@@ -309,6 +338,7 @@ def identity_of(context: Mapping[str, Any] | Context) -> TaskIdentity:
         task_id=ti.task_id,
         map_index=-1 if ti.map_index is None else ti.map_index,
         try_number=ti.try_number,
+        ti_id=str(getattr(ti, "id", None) or ""),
     )
 
 
@@ -323,12 +353,3 @@ def _deadline(context: Context, execution_timeout: timedelta | None) -> float | 
 def _until(deadline: float | None) -> timedelta | None:
     """Give Airflow's own bound on a deferral, which is to come after ours."""
     return None if deadline is None else timedelta(seconds=max(0.0, deadline - time.time()) + DEFER_MARGIN_SECONDS)
-
-
-def _seconds(value: timedelta | float | None, *, field: str) -> float | None:
-    if value is None:
-        return None
-    seconds = value.total_seconds() if isinstance(value, timedelta) else value
-    if seconds <= 0:
-        raise ConfigError(f"{field}: must be a timedelta or a number of seconds above 0, not {value!r}")
-    return float(seconds)

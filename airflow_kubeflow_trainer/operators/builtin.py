@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from airflow_kubeflow_trainer.config import Initializer, TorchTuneConfig
+from airflow_kubeflow_trainer.config.base import ConfigModel
 from airflow_kubeflow_trainer.config.template import as_template, from_template, has_templates
 from airflow_kubeflow_trainer.operators.base import TrainJobOperator
 from airflow_kubeflow_trainer.trainjob.manifest import JobOptions, builtin_trainjob
+from airflow_kubeflow_trainer.trainjob.recipe import check
 from airflow_kubeflow_trainer.trainjob.runtime import RuntimeView
 from airflow_kubeflow_trainer.trainjob.torchtune import warn_about_dataset
 
@@ -25,18 +27,32 @@ class BuiltinTrainerOperator(TrainJobOperator):
     """
 
     template_fields: Sequence[str] = ("config", *TrainJobOperator.template_fields)
+    config_models: ClassVar[Mapping[str, type[ConfigModel]]] = {
+        **TrainJobOperator.config_models,
+        "config": TorchTuneConfig,
+    }
 
     def __init__(
         self, *, runtime: str, config: TorchTuneConfig | Mapping[str, Any] | Any | None = None, **kwargs: Any
     ) -> None:
         super().__init__(runtime=runtime, **kwargs)
         self.config = as_template(config, TorchTuneConfig, field="config")
+        self._check_at_parse()
+
+    def _check_at_parse(self) -> None:
+        """Refuse, and warn of, what is known while the DAG is parsed.
+
+        What a runtime that others have made allows is known when it is read.
+        """
+        stock = self.stock_runtime()
         if not has_templates(*(getattr(self, field) for field in type(self).template_fields)):
-            # Everything is known: what cannot work is refused while the DAG is parsed. What a runtime that others have
-            # made allows is known when it is read.
-            if self.stock_runtime() is not None:
+            if stock is not None:
                 self.manifest()
-            self._warn()
+        elif stock is not None:
+            self.check(stock)
+            if not has_templates(self.config):
+                check(stock, self._config())
+        self._warn()
 
     def build_manifest(self, options: JobOptions) -> dict[str, Any]:
         return builtin_trainjob(options, self._config())
@@ -49,7 +65,8 @@ class BuiltinTrainerOperator(TrainJobOperator):
         return from_template(TorchTuneConfig, self.config, field="config") or TorchTuneConfig()
 
     def _warn(self) -> None:
-        warn_about_dataset(self._config(), from_template(Initializer, self.initializer, field="initializer"))
+        if not has_templates(self.config, self.initializer):
+            warn_about_dataset(self._config(), from_template(Initializer, self.initializer, field="initializer"))
         if self.model_output is None:
             warnings.warn(
                 f"output is not set, so the model that task {self.task_id!r} trains is deleted with its TrainJob; keep "

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol
 
-from airflow_kubeflow_trainer.cluster.ending import end_earlier_tries, stop
+from airflow_kubeflow_trainer.cluster.ending import delete, end_earlier_tries, stop
 from airflow_kubeflow_trainer.cluster.submission import create_or_adopt, read_runtime
+from airflow_kubeflow_trainer.cluster.trainjobs import TrainJobApi
 from airflow_kubeflow_trainer.cluster.waiting import WaitSpec
-from airflow_kubeflow_trainer.config.actions import OnFinishAction, OnKillAction
+from airflow_kubeflow_trainer.config.actions import OnFinishAction
 from airflow_kubeflow_trainer.exceptions import ConflictError, KubeflowTrainerError, NotFoundError
 from airflow_kubeflow_trainer.hooks.trainer import KubeflowTrainerHook, run_blocking
 from airflow_kubeflow_trainer.operators.rendered import to_yaml
+from airflow_kubeflow_trainer.trainjob.diagnosis import Cause
 from airflow_kubeflow_trainer.trainjob.identity import TaskIdentity
 from airflow_kubeflow_trainer.trainjob.manifest import output_location
 from airflow_kubeflow_trainer.triggers.event import TrainJobEvent
@@ -69,7 +72,9 @@ def submit(operator: TrainJobOperator, identity: TaskIdentity) -> Submitted:
             trainjob=trainjob,
             trainer_job=runtime.trainer_job,
             result=output_location(options),
-            stop=lambda: _stop(hook, operator.on_kill_action, metadata["name"], metadata["uid"], log),
+            stop=lambda: _end(
+                hook, partial(stop, action=operator.on_kill_action), metadata["name"], metadata["uid"], log
+            ),
         )
 
     _ = hook.settings  # The connection is read before the event loop starts.
@@ -113,21 +118,28 @@ def wait_here(hook: KubeflowTrainerHook, wait: WaitSpec, result: Any, log: Any) 
 def clean_up(operator: TrainJobOperator, ended: TrainJobEvent) -> None:
     """Do with the TrainJob what ``on_finish_action`` says, or stop one that goes on past its time."""
     name, uid = ended["name"], ended["uid"]
-    if uid is None or ended["cause"] == "Deleted":
+    if uid is None or ended["cause"] == Cause.DELETED:
         return
     finish = operator.on_finish_action
-    if ended["alive"]:
-        _stop(operator.hook(), operator.on_kill_action, name, uid, operator.log)
+    if ended["alive"] and ended["cause"] not in (Cause.NOT_STARTED, Cause.TIMEOUT):
+        # That nobody could be asked is no reason to end what may be well.
+        operator.log.error("TrainJob %s may go on, and nobody waits for it; the next try of this task ends it", name)
+    elif ended["alive"]:
+        _end(operator.hook(), partial(stop, action=operator.on_kill_action), name, uid, operator.log)
     elif finish is OnFinishAction.DELETE_TRAINJOB or (
         finish is OnFinishAction.DELETE_SUCCEEDED_TRAINJOB and ended["cause"] is None
     ):
-        _stop(operator.hook(), OnKillAction.DELETE_TRAINJOB, name, uid, operator.log)
+        _end(operator.hook(), delete, name, uid, operator.log)
 
 
-def _stop(hook: KubeflowTrainerHook, action: OnKillAction, name: str, uid: str, log: Any) -> None:
+class _Ending(Protocol):
+    def __call__(self, api: TrainJobApi, *, name: str, uid: str) -> Awaitable[str]: ...
+
+
+def _end(hook: KubeflowTrainerHook, ending: _Ending, name: str, uid: str, log: Any) -> None:
     async def work() -> str:
         async with hook.connect() as api:
-            return await stop(api, action, name=name, uid=uid)
+            return await ending(api, name=name, uid=uid)
 
     try:
         _ = hook.settings

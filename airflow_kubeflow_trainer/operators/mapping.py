@@ -6,36 +6,42 @@ inside it would give no dependency, since only lists and dicts are searched. So 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from airflow.sdk.definitions.mappedoperator import MappedOperator, OperatorPartial
 from airflow.sdk.definitions.xcom_arg import XComArg
 
-from airflow_kubeflow_trainer.config.base import unpack
-
-_CONFIGS = ("config", "initializer", "output", "runtime_patches")
-"""Arguments that may be config objects, ours or others with the same attributes."""
+from airflow_kubeflow_trainer.config.actions import OnFinishAction, OnKillAction, choice
+from airflow_kubeflow_trainer.config.arguments import annotation_map, label_map, positive_seconds
+from airflow_kubeflow_trainer.config.template import as_template, as_template_list, has_templates
 
 
 class ConfigPartial(OperatorPartial):
-    """An operator's ``.partial()`` whose arguments may hold config models."""
+    """An operator's ``.partial()`` whose arguments may hold config models; mistakes in them are found at parse."""
 
     @classmethod
     def of(cls, partial: OperatorPartial) -> ConfigPartial:
         """Take over from Airflow's own partial."""
         # Or it would complain, when it is collected, that it was never mapped.
         partial._expand_called = True
-        return cls(operator_class=partial.operator_class, kwargs=_unpacked(partial.kwargs), params=partial.params)
+        kwargs = _checked(partial.operator_class, partial.kwargs)
+        return cls(operator_class=partial.operator_class, kwargs=kwargs, params=partial.params)
 
     def expand(self, **mapped_kwargs: Any) -> MappedOperator:
         """Map over lists, dicts or XComArgs, as Airflow's own."""
-        return self._with_upstreams(super().expand(**_unpacked(mapped_kwargs)))
+        each = {
+            name: [_checked(self.operator_class, {name: item})[name] for item in values]
+            if isinstance(values, list | tuple)
+            else values
+            for name, values in mapped_kwargs.items()
+        }
+        return self._with_upstreams(super().expand(**each))
 
     def expand_kwargs(self, kwargs: Any, *, strict: bool = True) -> MappedOperator:
         """Map over a list of arguments, as Airflow's own."""
         if isinstance(kwargs, list):
-            kwargs = [_unpacked(item) if isinstance(item, Mapping) else item for item in kwargs]
+            kwargs = [_checked(self.operator_class, item) if isinstance(item, Mapping) else item for item in kwargs]
         return self._with_upstreams(super().expand_kwargs(kwargs, strict=strict))
 
     def _with_upstreams(self, operator: MappedOperator) -> MappedOperator:
@@ -44,5 +50,28 @@ class ConfigPartial(OperatorPartial):
         return operator
 
 
-def _unpacked(kwargs: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: unpack(value) if name in _CONFIGS else value for name, value in kwargs.items()}
+def _checked(operator_class: Any, kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: _check(operator_class, name, value) for name, value in kwargs.items()}
+
+
+def _check(operator_class: Any, name: str, value: Any) -> Any:
+    model = operator_class.config_models.get(name)
+    if model is not None and isinstance(value, list | tuple):
+        return as_template_list(value, model, field=name)
+    if model is not None:
+        return as_template(value, model, field=name)
+    check = _ARGUMENTS.get(name)
+    if check is not None and value is not None and not has_templates(value):
+        check(value, field=name)
+    return value
+
+
+_ARGUMENTS: Mapping[str, Callable[..., Any]] = {
+    "on_finish_action": lambda value, field: choice(value, OnFinishAction, field=field),
+    "on_kill_action": lambda value, field: choice(value, OnKillAction, field=field),
+    "admission_timeout": positive_seconds,
+    "startup_timeout": positive_seconds,
+    "run_timeout": positive_seconds,
+    "labels": label_map,
+    "annotations": annotation_map,
+}

@@ -12,6 +12,7 @@ PREFIX = "airflow.kubeflow-trainer.io"
 """Of all our labels and annotations."""
 MANAGED_BY_LABEL, MANAGED_BY = "app.kubernetes.io/managed-by", "airflow-kubeflow-trainer"
 TASK_LABEL, TRY_LABEL = f"{PREFIX}/task", f"{PREFIX}/try-number"
+TI_ANNOTATION, _TRY_ANNOTATION = f"{PREFIX}/task-instance-id", f"{PREFIX}/try-number"
 HASH_LENGTH = 8
 
 
@@ -25,6 +26,8 @@ class TaskIdentity:
     map_index: int
     """-1 where the task is not mapped."""
     try_number: int
+    ti_id: str = ""
+    """Airflow's own id of this try; another run that is given the same ids again has another."""
 
     def labels(self) -> dict[str, str]:
         """Labels to find a task's TrainJobs by. Ids may hold what labels cannot, so a hash of them stands here."""
@@ -37,7 +40,8 @@ class TaskIdentity:
             f"{PREFIX}/run-id": self.run_id,
             f"{PREFIX}/task-id": self.task_id,
             f"{PREFIX}/map-index": str(self.map_index),
-            f"{PREFIX}/try-number": str(self.try_number),
+            _TRY_ANNOTATION: str(self.try_number),
+            TI_ANNOTATION: self.ti_id,
         }
 
     def selector(self, *, any_try: bool) -> str:
@@ -55,8 +59,8 @@ class TaskIdentity:
     def follows(self, trainjob: Mapping[str, Any]) -> bool:
         """Whether a TrainJob is that of an earlier try of the same task instance."""
         annotations = dict(trainjob["metadata"].get("annotations") or {})
-        earlier = annotations.pop(f"{PREFIX}/try-number", "")
-        mine = {key: value for key, value in self.annotations().items() if not key.endswith("/try-number")}
+        earlier = annotations.pop(_TRY_ANNOTATION, "")
+        mine = {key: value for key, value in self.annotations().items() if key not in (_TRY_ANNOTATION, TI_ANNOTATION)}
         return mine.items() <= annotations.items() and earlier.isdecimal() and int(earlier) < self.try_number
 
     def _task_hash(self) -> str:

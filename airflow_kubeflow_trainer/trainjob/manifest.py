@@ -172,13 +172,11 @@ def _output_volume(options: JobOptions, containers: list[str]) -> dict[str, Any]
 
 def _sub_path(options: JobOptions) -> str:
     assert options.output is not None
-    if options.output.sub_path:
+    if options.output.sub_path is not None:
         return options.output.sub_path
     identity = options.identity
-    task = identity.task_id if identity.map_index < 0 else f"{identity.task_id}-{identity.map_index}"
-    return "/".join(
-        path_segment(part) for part in (identity.dag_id, identity.run_id, task, f"try-{identity.try_number}")
-    )
+    # The TrainJob's name tells tries apart, and ids that make the same folder name.
+    return "/".join(path_segment(part) for part in (identity.dag_id, identity.run_id, identity.task_id, options.name))
 
 
 def _check_managers(patches: list[dict[str, Any]]) -> None:

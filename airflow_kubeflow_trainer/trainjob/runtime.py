@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 ANCESTOR_LABEL = "trainer.kubeflow.org/trainjob-ancestor-step"
-FRAMEWORK_LABEL = "trainer.kubeflow.org/framework"
 TRAINER, DATASET_INITIALIZER, MODEL_INITIALIZER = "trainer", "dataset-initializer", "model-initializer"
 WORKSPACE = "/workspace"
 OUTPUT_PATH = f"{WORKSPACE}/output"
@@ -41,7 +40,6 @@ class RuntimeView:
 
     name: str
     kind: str
-    framework: str
     jobs: tuple[RuntimeJob, ...]
     resources: Mapping[str, Any]
     """Resources of the trainer's container; what a TrainJob without resources gets."""
@@ -57,7 +55,6 @@ class RuntimeView:
         return cls(
             name=metadata["name"],
             kind=runtime.get("kind", "ClusterTrainingRuntime"),
-            framework=(metadata.get("labels") or {}).get(FRAMEWORK_LABEL, ""),
             jobs=tuple(_job(job) for job in template["replicatedJobs"]),
             resources=next((c.get("resources") or {} for c in _containers(trainer)), {}),
             output_dies_with_trainjob=_claim_dies(template),
@@ -78,21 +75,17 @@ class RuntimeView:
         steps = (DATASET_INITIALIZER, MODEL_INITIALIZER)
         jobs = [RuntimeJob(step, step, (RuntimeContainer(step, ("initializer",)),)) for step in steps]
         node = RuntimeJob("node", TRAINER, (RuntimeContainer("node", ("initializer",)),))
-        return cls(name, kind, "torchtune", (*jobs, node), {"limits": {"nvidia.com/gpu": 2}}, True)
+        return cls(name, kind, (*jobs, node), {"limits": {"nvidia.com/gpu": 2}}, True)
 
     @classmethod
     def plain(cls, name: str, *, kind: str) -> Self:
         """Give a runtime the shape of torch-distributed: nodes, and nothing else."""
-        return cls(name, kind, "torch", (RuntimeJob("node", TRAINER, (RuntimeContainer("node"),)),), {}, False)
+        return cls(name, kind, (RuntimeJob("node", TRAINER, (RuntimeContainer("node"),)),), {}, False)
 
     @property
     def trainer_job(self) -> str:
         """Name of the replicated job that trains; ``node`` where the runtime marks none."""
         return next((job.name for job in self.jobs if job.step == TRAINER), "node")
-
-    def job(self, step: str) -> RuntimeJob | None:
-        """Give the replicated job of one step."""
-        return next((job for job in self.jobs if job.step == step), None)
 
     def max_name_length(self) -> int:
         """How long a TrainJob's name may be: a pod is called ``<name>-<replicated job>-0-<index>-xxxxx``."""

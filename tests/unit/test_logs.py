@@ -59,6 +59,18 @@ def test_a_reconnect_repeats_no_line_and_loses_none() -> None:
     assert texts == ["a", "b", "b", "c", "d"]
 
 
+def test_lines_that_are_a_little_out_of_order_are_told_all_the_same() -> None:
+    reader = _Reader("pod")
+    raw = [
+        b"2026-01-01T00:00:02.000000200Z b",
+        b"2026-01-01T00:00:02.000000100Z a",
+        b"2026-01-01T02:30:00.5+02:00 c",
+        b"2026-01-01T01:30:01.5+01:00 d",
+    ]
+
+    assert [line.text for text in raw if (line := reader.read(text))] == ["b", "a", "c", "d"]
+
+
 def test_a_line_without_a_timestamp_is_told_all_the_same() -> None:
     reader = _Reader("pod")
     raw = [b"2026-01-01T00:00:01.1Z a", b"failed to read the log: no such file", b"2026-01-01T00:00:02.1Z b"]

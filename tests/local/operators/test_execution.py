@@ -17,7 +17,7 @@ from airflow.sdk.bases.operator import ExecutorSafeguard
 from airflow.sdk.exceptions import TaskDeferred
 
 from airflow_kubeflow_trainer import BuiltinTrainerOperator
-from airflow_kubeflow_trainer.cluster import submission
+from airflow_kubeflow_trainer.cluster import submission, waiting
 from airflow_kubeflow_trainer.cluster.trainjobs import TrainJobApi
 from airflow_kubeflow_trainer.config import PersistentVolumeOutput
 from airflow_kubeflow_trainer.exceptions import (
@@ -26,6 +26,7 @@ from airflow_kubeflow_trainer.exceptions import (
     TrainJobDeletedError,
     TrainJobNotStartedError,
     TrainJobRejectedError,
+    UnauthorizedError,
     UserCodeError,
 )
 from airflow_kubeflow_trainer.hooks.trainer import KubeflowTrainerHook
@@ -78,10 +79,12 @@ class Task:
 
     def __init__(self) -> None:
         self.run_id = uuid4().hex
+        self.ti_id = uuid4().hex
         self.xcoms: dict[str, Any] = {}
 
     def context(self, *, try_number: int = 1) -> Any:
         ti = SimpleNamespace(
+            id=f"{self.ti_id}-{try_number}",
             dag_id="d",
             run_id=self.run_id,
             task_id="t",
@@ -210,6 +213,56 @@ def test_a_strangers_trainjob_is_not_adopted(hook: KubeflowTrainerHook, task: Ta
         shell.execute(task.context())
 
     assert hook.delete(stranger["metadata"]["name"])
+
+
+def test_a_run_that_is_given_the_same_ids_again_trains_again(hook: KubeflowTrainerHook, task: Task) -> None:
+    operator("echo first").execute(task.context())
+    task.ti_id = uuid4().hex
+
+    operator("echo second").execute(task.context())
+
+    assert len(mine(hook, task)) == 2
+
+
+def test_a_kill_that_comes_after_the_end_keeps_what_was_trained(hook: KubeflowTrainerHook, task: Task) -> None:
+    shell = operator("true")
+    shell.execute(task.context())
+
+    shell.on_kill()
+
+    assert len(mine(hook, task)) == 1
+
+
+def test_a_cluster_that_cannot_be_asked_any_more_is_no_reason_to_end_a_training(
+    hook: KubeflowTrainerHook, task: Task, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def break_off(*_: Any, **__: Any) -> Any:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(waiting, "wait", break_off)
+
+    with pytest.raises(ClusterUnreachableError, match="RuntimeError: a bug"):
+        operator("exec sleep 60").execute(task.context())
+
+    assert len(mine(hook, task)) == 1
+
+
+def test_credentials_that_expire_are_read_anew(
+    hook: KubeflowTrainerHook, task: Task, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wait, expiries = waiting.wait, []
+
+    async def expire_three_times(*args: Any, **kwargs: Any) -> Any:
+        if len(expiries) < 3:
+            expiries.append(1)
+            raise UnauthorizedError(401, "Unauthorized", "Unauthorized")
+        return await wait(*args, **kwargs)
+
+    monkeypatch.setattr(waiting, "wait", expire_three_times)
+
+    operator("true").execute(task.context())
+
+    assert len(expiries) == 3
 
 
 def test_a_new_try_ends_what_an_earlier_one_left_running(hook: KubeflowTrainerHook, task: Task) -> None:

@@ -71,10 +71,10 @@ def test_the_output_is_mounted_where_torchtune_writes_and_is_the_tasks_result() 
     assert mount["mountPath"] == "/workspace/output"
     assert output_location(wanted) == {
         "claim_name": "models",
-        "sub_path": "retrain_llm/manual__2026+00_00/tune-3/try-2",
+        "sub_path": "retrain_llm/manual__2026+00_00/tune/x-1",
         "path": "/workspace/output",
     }
-    assert mount["subPath"] == "retrain_llm/manual__2026+00_00/tune-3/try-2"
+    assert mount["subPath"] == "retrain_llm/manual__2026+00_00/tune/x-1"
 
 
 def test_without_an_output_nothing_is_returned() -> None:

@@ -1,0 +1,81 @@
+"""An operator's plain arguments: text, numbers of seconds, labels. What a template made of them is checked here too."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+
+from airflow_kubeflow_trainer.config.base import from_text
+from airflow_kubeflow_trainer.config.markers import is_template
+from airflow_kubeflow_trainer.exceptions import ConfigError
+
+_LABEL_VALUE = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")
+_KEY = re.compile(r"([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
+
+
+def optional_text(value: Any, *, field: str) -> str | None:
+    """Give text, or None where there is none: also where a template rendered None or nothing.
+
+    :raises ConfigError: it is not text.
+    """
+    if value is None or value in ("", "None"):
+        return None
+    if not isinstance(value, str):
+        raise ConfigError(f"{field}: must be text, not {value!r}")
+    return value
+
+
+def one_of(value: str, choices: Sequence[str], *, field: str) -> str:
+    """Give a value that must be one of some.
+
+    :raises ConfigError: it is none of them.
+    """
+    if value not in choices:
+        raise ConfigError(f"{field}: {value!r} is not known; it must be one of {', '.join(map(repr, choices))}")
+    return value
+
+
+def positive_seconds(value: Any, *, field: str) -> float | None:
+    """Give a duration in seconds; None is for ever.
+
+    :raises ConfigError: it is neither a timedelta nor a number above 0.
+    """
+    if value is None:
+        return None
+    seconds = value.total_seconds() if isinstance(value, timedelta) else value
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds < math.inf:
+        raise ConfigError(f"{field}: must be a timedelta or a number of seconds above 0, not {value!r}")
+    return float(seconds)
+
+
+def label_map(value: Any, *, field: str) -> dict[str, str]:
+    """Give labels: Kubernetes wants short values of letters, digits and ``-_.``.
+
+    :raises ConfigError: naming the label that it would refuse.
+    """
+    found = annotation_map(value, field=field)
+    for key, item in found.items():
+        if not is_template(item) and not _LABEL_VALUE.fullmatch(item):
+            raise ConfigError(f"{field}: {key}={item!r} is no value of a label: up to 63 letters, digits and -_.")
+    return found
+
+
+def annotation_map(value: Any, *, field: str) -> dict[str, str]:
+    """Give annotations: any text by valid keys.
+
+    :raises ConfigError: naming the key or value that Kubernetes would refuse.
+    """
+    value = from_text(value, dict)
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise ConfigError(f"{field}: must be a dict of text by text, not {value!r}")
+    for key, item in value.items():
+        if not isinstance(key, str) or not (is_template(key) or _KEY.fullmatch(key)):
+            raise ConfigError(f"{field}: {key!r} is no valid key; it must be like 'team' or 'example.com/team'")
+        if not isinstance(item, str):
+            raise ConfigError(f"{field}: {key} must be text, not {item!r}: write {str(item)!r}")
+    return {str(key): str(item) for key, item in value.items()}
