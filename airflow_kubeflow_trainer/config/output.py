@@ -16,7 +16,7 @@ class PersistentVolumeOutput(ConfigModel):
     claim_name: str = Field(min_length=1, max_length=253, pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")
     """Name of the claim."""
     sub_path: str | None = None
-    """Folder on the volume. Default: one of its own for each try, ``<dag>/<run>/<task>/<try>``."""
+    """Folder on the volume. Default: one of its own for each try, ``<dag>/<run>/<task>/<name of the TrainJob>``."""
 
     @field_check("sub_path")
     def _check_sub_path(cls, value: str | None) -> str | None:
