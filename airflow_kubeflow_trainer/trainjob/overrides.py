@@ -2,7 +2,8 @@
 
 Three readers stand in the way. Kubernetes expands ``$(X)`` and ``$$`` in arguments; TorchTune splits each at ``=`` and
 takes ``None`` for null; what is left is read as YAML, with OmegaConf's interpolations (``${key}``). So text is written
-as YAML's double-quoted scalars, in which any character has an escape.
+as YAML's double-quoted scalars, in which any character has an escape. An interpolation is TorchTune's to resolve:
+whether its config has that key is found out in the pod.
 Source: torchtune 0.6.1 torchtune/config/_utils.py, _merge_yaml_and_cli_args.
 """
 
@@ -11,6 +12,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Mapping
+from numbers import Integral, Real
 from typing import Any
 
 from airflow_kubeflow_trainer.exceptions import ConfigError
@@ -24,6 +26,9 @@ _KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+|\[\d+\])*")
 _WORD = re.compile(r"[A-Za-z_/][A-Za-z0-9_./-]*")
 _YAML_WORDS = {"y", "n", "yes", "no", "on", "off", "true", "false", "null", "none", "nan", "inf"}
 _INTERPOLATIONS = re.compile(r"([^$]|\$(?!\{)|\$\{[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z0-9_]+)*\})*")
+
+_MISSING = "???"
+"""OmegaConf's mark of a value that is still to be given."""
 
 
 def arguments(overrides: Mapping[str, Any]) -> list[str]:
@@ -56,10 +61,11 @@ def _encode(value: Any, key: str) -> str:
         return "null"
     if isinstance(value, bool):
         return str(value)
-    if isinstance(value, int):
-        return str(value)
-    if isinstance(value, float):
-        return _encode_float(value)
+    # NumPy's numbers are such too, and their repr is no number to YAML.
+    if isinstance(value, Integral):
+        return str(int(value))
+    if isinstance(value, Real):
+        return _encode_float(float(value))
     if isinstance(value, str):
         return _encode_text(value, key)
     if isinstance(value, list | tuple):
@@ -79,6 +85,8 @@ def _encode_float(value: float) -> str:
 
 
 def _encode_text(value: str, key: str) -> str:
+    if value == _MISSING:
+        raise ConfigError(f"overrides: {key} is {value!r}, by which TorchTune's reader means that a value is missing")
     if _WORD.fullmatch(value) and value.lower() not in _YAML_WORDS:
         return value
     return _quote(value, key)
@@ -87,8 +95,8 @@ def _encode_text(value: str, key: str) -> str:
 def _quote(value: str, key: str) -> str:
     if not _INTERPOLATIONS.fullmatch(value):
         raise ConfigError(
-            f"overrides: {key} holds '${{', which begins an interpolation of TorchTune's ('${{output_dir}}/logs'); "
-            f"other text with it cannot be passed: {value!r}"
+            f"overrides: {key} holds '${{', which begins an interpolation of TorchTune's ('${{output_dir}}/logs', with "
+            f"the value of a key of its config); other text with it cannot be passed: {value!r}"
         )
     return '"' + "".join(_escape(character, key) for character in value) + '"'
 

@@ -8,6 +8,7 @@ from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -54,7 +55,13 @@ TEXT = st.text(alphabet=st.characters(exclude_categories=["Cs"])) | st.sampled_f
     ["yes", "No", "~", "null", "None", "1e3", "0o7", "12:30:45", "2026-01-01", "$(X)", "$$", "a=b", "- x", "k: v # c",
      "'", '"', "\\", "\n", "!!str x", "&a", "*a", "%", "@", "`", "{", "[", "true", ".inf", "", " ", "0123"]
 )  # fmt: skip
-SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | TEXT.filter(lambda t: "${" not in t)
+SCALARS = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False)
+    | TEXT.filter(lambda t: "${" not in t and t != "???")
+)
 VALUES = st.recursive(
     SCALARS,
     lambda inner: (
@@ -91,6 +98,17 @@ def test_any_key_arrives_or_is_refused(key: str, recipe: Path) -> None:
 
 def test_nan_arrives_as_nan(recipe: Path) -> None:
     assert math.isnan(read_by_torchtune(arguments({"a": math.nan}), recipe)["a"])
+
+
+@pytest.mark.parametrize("number", [np.float64(1e-8), np.float32(0.5), np.int64(3)], ids=repr)
+def test_a_number_of_numpys_arrives_as_a_number(number: Any, recipe: Path) -> None:
+    assert read_by_torchtune(arguments({"optimizer.eps": number}), recipe)["optimizer"]["eps"] == number.item()
+
+
+@pytest.mark.parametrize("value", ["???", ["???"], {"a": "???"}], ids=repr)
+def test_torchtunes_mark_of_a_missing_value_is_refused(value: Any) -> None:
+    with pytest.raises(ConfigError, match=r"my\.key is '\?\?\?', .*missing"):
+        arguments({"my.key": value})
 
 
 def test_a_component_with_arguments_is_spelt_out(recipe: Path) -> None:
