@@ -10,8 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
+from airflow.providers.common.compat.sdk import AirflowNotFoundException
 from airflow.sdk.bases.hook import BaseHook
-from airflow.sdk.exceptions import AirflowNotFoundException
 
 from airflow_kubeflow_trainer.cluster import waiting
 from airflow_kubeflow_trainer.cluster.client import Client
