@@ -16,7 +16,7 @@ from pydantic._internal._model_construction import ModelMetaclass
 from pydantic_core import ErrorDetails, PydanticCustomError
 from pydantic_core.core_schema import ValidationInfo
 
-from airflow_kubeflow_trainer.config.markers import is_template
+from airflow_kubeflow_trainer.config.markers import has_templates, is_template
 from airflow_kubeflow_trainer.exceptions import ConfigError
 
 RENDERED = {"rendered": True}
@@ -58,10 +58,11 @@ class ConfigModel(BaseModel, metaclass=_ConfigMeta):
     @field_validator("*", mode="wrap")
     @classmethod
     def _pass_templates(cls, value: Any, handler: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
-        if info.context != RENDERED:
-            return value if is_template(value) else handler(value)
         annotation = cls.model_fields[info.field_name].annotation if info.field_name else None
-        return handler(from_text(value, annotation))
+        if info.context == RENDERED:
+            return handler(from_text(value, annotation))
+        waits = _waits(value) or (has_templates(value) and not _takes_templates(annotation))
+        return value if waits else handler(value)
 
     @classmethod
     def nested(cls, data: Any, info: ValidationInfo) -> Self:
@@ -97,12 +98,24 @@ class ConfigModel(BaseModel, metaclass=_ConfigMeta):
             raise ConfigError(explain(error, cls, field)) from None
 
 
+def _waits(value: Any) -> bool:
+    """Whether a value is a template, or a list whose items are not all known yet."""
+    return is_template(value) or (isinstance(value, list | tuple | set) and any(map(is_template, value)))
+
+
+def _takes_templates(annotation: Any) -> bool:
+    """Whether a type lets templates through to where they stand: a model, which sees to its fields, or any value."""
+    if isinstance(annotation, type) and issubclass(annotation, ConfigModel):
+        return True
+    return annotation is Any or any(map(_takes_templates, typing.get_args(annotation)))
+
+
 def field_check(*fields: str) -> Callable[[Callable[[Any, Any], Any]], Any]:
     """Mark a function as the check of fields, run on values only: what is a template is checked once it is rendered."""
 
     def decorate(function: Callable[[Any, Any], Any]) -> Any:
         def check(cls: Any, value: Any) -> Any:
-            return value if is_template(value) else function(cls, value)
+            return value if _waits(value) else function(cls, value)
 
         return field_validator(*fields, mode="after")(classmethod(functools.update_wrapper(check, function)))
 

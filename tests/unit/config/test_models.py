@@ -14,7 +14,9 @@ from airflow_kubeflow_trainer.config import (
     HuggingFaceModelInitializer,
     Initializer,
     LoraConfig,
+    Metadata,
     PersistentVolumeOutput,
+    PodSpecPatch,
     RuntimePatch,
     S3ModelInitializer,
     SecretRef,
@@ -248,3 +250,54 @@ def test_a_patch_that_admission_would_refuse_is_refused_before(spec: dict[str, A
 
     with pytest.raises(ConfigError, match=message):
         as_template(patch, RuntimePatch, field="runtime_patches.0")
+
+
+class Reference:
+    """Like Airflow's XComArg."""
+
+    def iter_references(self) -> list[Any]:
+        return []
+
+
+@pytest.mark.parametrize("item", ["{{ params.a }}", Reference()], ids=["Jinja", "XComArg"])
+@pytest.mark.parametrize(
+    ("model", "fill"),
+    [
+        pytest.param(LoraConfig, lambda item: {"lora_attn_modules": ["q_proj", item]}, id="a list of choices"),
+        pytest.param(TorchTuneInstructDataset, lambda item: {"column_map": {"input": item}}, id="a dict of text"),
+        pytest.param(PodSpecPatch, lambda item: {"node_selector": {"pool": item}}, id="a node selector"),
+        pytest.param(PodSpecPatch, lambda item: {"image_pull_secrets": [{"name": item}]}, id="a list of dicts"),
+        pytest.param(PodSpecPatch, lambda item: {"volumes": [item]}, id="a list of any dicts"),
+        pytest.param(PodSpecPatch, lambda item: {"containers": [item]}, id="a list of models"),
+        pytest.param(Metadata, lambda item: {"labels": {"a": item}}, id="labels"),
+        pytest.param(TorchTuneConfig, lambda item: {"env": {"A": item, "B": "b"}}, id="environment"),
+        pytest.param(TorchTuneConfig, lambda item: {"resources_per_node": {"gpu": item}}, id="resources"),
+        pytest.param(
+            HuggingFaceModelInitializer,
+            lambda item: {"storage_uri": "hf://a/b", "ignore_patterns": [item]},
+            id="a list of text",
+        ),
+    ],
+)
+def test_a_template_may_stand_anywhere_in_a_field(model: Any, fill: Any, item: Any) -> None:
+    assert as_template(fill(item), model, field="x") == fill(item)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        pytest.param(
+            {"peft_config": {"lora_rank": "{{ x }}", "lora_alpha": -1}}, r"peft_config\.lora_alpha", id="model"
+        ),
+        pytest.param({"resources_per_node": {"cpu": "{{ x }}", "gpus": 1}}, "'gpus' is no resource", id="resources"),
+        pytest.param({"env": {"A": "{{ x }}", "B": True}}, "B: .*text", id="environment"),
+    ],
+)
+def test_what_stands_beside_a_template_is_checked_at_once(wrong: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        as_template(wrong, TorchTuneConfig, field="config")
+
+
+def test_what_a_template_brought_into_a_list_is_checked_once_it_is_rendered() -> None:
+    with pytest.raises(ConfigError, match=r"peft_config\.lora_attn_modules\.0: .*'q_proj'.*not 'q'"):
+        from_template(TorchTuneConfig, {"peft_config": {"lora_attn_modules": ["q"]}}, field="config")
