@@ -74,7 +74,8 @@ async def test_the_failure_of_another_node_is_explained_by_that_nodes_log(
 
 
 async def test_every_run_of_a_container_that_restarts_is_read_once(api: TrainJobApi, make: Any, reporter: Any) -> None:
-    # An emptyDir is the pod's, so it outlives the container.
+    # An emptyDir is the pod's, so it outlives the container. Each run lasts a moment: Kubernetes keeps the log of the
+    # present run and of the one before, so of runs that follow one another at once some are lost to everybody.
     pod = {
         "volumes": [{"name": "scratch", "emptyDir": {}}],
         "containers": [{"name": "node", "volumeMounts": [{"name": "scratch", "mountPath": "/scratch"}]}],
@@ -85,7 +86,8 @@ async def test_every_run_of_a_container_that_restarts_is_read_once(api: TrainJob
         "trainingRuntimeSpec": {"template": {"spec": {"replicatedJobs": [job_template]}}},
     }
     job = await make(
-        "ls /scratch | wc -l; echo x > /scratch/$(date +%s%N); [ $(ls /scratch | wc -l) = 3 ]", runtimePatches=[patch]
+        "ls /scratch | wc -l; echo x > /scratch/$(date +%s%N); sleep 1; [ $(ls /scratch | wc -l) = 3 ]",
+        runtimePatches=[patch],
     )
 
     outcome = await wait(api, spec_of(job), reporter)

@@ -147,6 +147,7 @@ def test_text_with_braces_of_its_own_can_be_passed() -> None:
     assert config.dataset_preprocess_config.plain()["new_system_prompt"] == text
 
 
+@pytest.mark.filterwarnings("ignore:config.dataset_preprocess_config:UserWarning")
 def test_an_output_that_depends_on_another_task_keeps_that_task_upstream() -> None:
     with DAG("d"):
 
