@@ -218,6 +218,9 @@ def _explain_one(found: ErrorDetails, model: type[BaseModel], field: str) -> str
         return prefix + message
     if found["type"] == "missing":
         return f"{prefix}is missing"
+    if found["loc"] and found["loc"][-1] == "secret_ref":
+        # What stands here by mistake may well be the secret itself.
+        return f'{prefix}must name a Secret: SecretRef("its-name"), or SecretRef("its-name", key="token")'
     return f"{prefix}{message[0].lower()}{message[1:]}, not {_shown(found['input'])}"
 
 

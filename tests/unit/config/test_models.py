@@ -96,6 +96,13 @@ def test_a_secret_is_never_taken_as_text(name: str) -> None:
     assert "canary" not in str(refused.value)
 
 
+def test_a_token_in_place_of_a_secret_ref_is_refused_without_being_repeated() -> None:
+    with pytest.raises(ConfigError, match=r"initializer\.model\.secret_ref: must name a Secret") as refused:
+        as_template({"model": {"storage_uri": "hf://a/b", "secret_ref": "hf_canary"}}, Initializer, field="initializer")
+
+    assert "canary" not in str(refused.value)
+
+
 def test_zero_false_and_empty_values_are_kept() -> None:
     config = TorchTuneConfig(seed=0, shuffle=False, num_warmup_steps=0, overrides={"a": "", "b": 0, "c": []})
 
