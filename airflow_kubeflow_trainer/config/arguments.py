@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from airflow_kubeflow_trainer.config.base import from_text
 from airflow_kubeflow_trainer.config.markers import is_template
+from airflow_kubeflow_trainer.config.text import from_text
 from airflow_kubeflow_trainer.exceptions import ConfigError
 
 _LABEL_VALUE = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, ClassVar
 
 from pydantic import Field
 
-from airflow_kubeflow_trainer.config.base import ConfigModel
+from airflow_kubeflow_trainer.config.base import ConfigModel, field_check
+from airflow_kubeflow_trainer.config.values import Settings, dotted
 
 
 class DataFormat(StrEnum):
@@ -26,12 +28,17 @@ class TorchTuneDatasetBase(ConfigModel):
 
     component: ClassVar[str]
 
-    source: DataFormat | str | None = None
-    """Format of the files, or the name of a Hugging Face data set. Default: the runtime's (parquet)."""
+    source: str | None = None
+    """Format of the files (:class:`DataFormat`), or a Hugging Face data set. Default: the runtime's (parquet)."""
     split: str | None = None
     """Split to train on, slices allowed: ``train[:10%]``. Default: TorchTune's, ``train``."""
     data_files: str | None = None
     """Path of the files below /workspace/dataset. Default: what the initializer's URI names."""
+
+    def plain(self) -> dict[str, Any]:
+        found = super().plain()
+        # Where its fields alone would be taken for another builder's, it says which one it is.
+        return found if dataset_class(found) is type(self) else {**found, "component": self.component}
 
 
 class TorchTuneInstructDataset(TorchTuneDatasetBase):
@@ -45,6 +52,16 @@ class TorchTuneInstructDataset(TorchTuneDatasetBase):
     """System message in front of each sample. Default: none."""
     column_map: dict[str, str] | None = None
     """Your columns' names for TorchTune's ``input`` and ``output``, for example ``{"input": "instruction"}``."""
+
+    @field_check("column_map")
+    def _check_columns(cls, value: dict[str, str] | None) -> dict[str, str] | None:
+        unknown = sorted((value or {}).keys() - {"input", "output", "image"})
+        if unknown:
+            raise ValueError(
+                f"{unknown[0]!r} is no column that TorchTune reads; write {{'input': yours, 'output': yours}}, with "
+                "TorchTune's names on the left"
+            )
+        return value
 
 
 class TorchTuneChatDataset(TorchTuneDatasetBase):
@@ -76,7 +93,32 @@ class TorchTuneTextCompletionDataset(TorchTuneDatasetBase):
 class TorchTuneDataset(TorchTuneDatasetBase):
     """Any other builder, by its dotted name."""
 
-    component: str = Field(min_length=1)  # type: ignore[misc]
+    component: str  # type: ignore[misc]
     """Dotted name of the builder, for example ``torchtune.datasets.grammar_dataset``."""
-    options: dict[str, Any] = Field(default_factory=dict)
+    options: Settings = Field(default_factory=dict)
     """The builder's arguments."""
+
+    @field_check("component")
+    def _check_component(cls, value: str) -> str:
+        return dotted(value)
+
+
+DATASETS: tuple[type[TorchTuneDatasetBase], ...] = (
+    TorchTuneInstructDataset,
+    TorchTuneChatDataset,
+    TorchTuneTextCompletionDataset,
+    TorchTuneDataset,
+)
+
+
+def dataset_class(data: Mapping[str, Any]) -> type[TorchTuneDatasetBase]:
+    """Find the class that a dict means: by its component, else by its fields."""
+    if "component" in data:
+        named = (kind for kind in DATASETS if getattr(kind, "component", None) == data["component"])
+        return next(named, TorchTuneDataset)
+    fitting = (kind for kind in DATASETS if _required(kind) <= data.keys() <= kind.model_fields.keys())
+    return next(fitting, TorchTuneInstructDataset)
+
+
+def _required(kind: type[ConfigModel]) -> set[str]:
+    return {name for name, field in kind.model_fields.items() if field.is_required()}

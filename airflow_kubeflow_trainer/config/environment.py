@@ -6,8 +6,9 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator
+from pydantic import AfterValidator, BeforeValidator, ValidationInfo
 
+from airflow_kubeflow_trainer.config.base import is_pending, is_rendered
 from airflow_kubeflow_trainer.config.markers import is_template
 from airflow_kubeflow_trainer.config.secrets import SecretRef
 
@@ -17,42 +18,61 @@ RESERVED = ("PET_NNODES", "PET_NPROC_PER_NODE", "PET_NODE_RANK", "PET_MASTER_ADD
 _NAME = re.compile(r"[-._a-zA-Z][-._a-zA-Z0-9]*")
 
 
+_SOURCES = {"secretKeyRef", "configMapKeyRef", "fieldRef", "resourceFieldRef", "fileKeyRef"}
+
+
 def _from_list(value: Any) -> Any:
     """Accept Kubernetes' own list form too."""
-    if isinstance(value, list) and all(isinstance(entry, Mapping) and "name" in entry for entry in value):
-        return {entry["name"]: entry.get("value", {"valueFrom": entry.get("valueFrom")}) for entry in value}
-    return value
+    if not isinstance(value, list) or not all(isinstance(entry, Mapping) and "name" in entry for entry in value):
+        return value
+    names = [entry["name"] for entry in value]
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"{name} is given twice")
+    return {
+        entry["name"]: {"valueFrom": entry["valueFrom"]} if "valueFrom" in entry else entry.get("value", "")
+        for entry in value
+    }
 
 
-def _check(env: dict[str, Any]) -> dict[str, Any]:
-    return {_checked_name(name): _checked_value(name, value) for name, value in env.items()}
+def _check(env: dict[str, Any], info: ValidationInfo[Any]) -> dict[str, Any]:
+    for name in env:
+        _check_name(name)
+    return {name: value if is_pending(value, info) else _variable(name, value, info) for name, value in env.items()}
 
 
-def _checked_name(name: str) -> str:
-    if is_template(name):
-        return name
+def _check_name(name: str) -> None:
     if name in RESERVED:
         raise ValueError(f"{name} is set by Trainer itself; use num_nodes, num_proc_per_node and resources_per_node")
     if not _NAME.fullmatch(name):
         raise ValueError(f"{name!r} is no name for an environment variable")
-    return name
 
 
-def _checked_value(name: str, value: Any) -> Any:
-    if is_template(value) or isinstance(value, str):
+def _variable(name: str, value: Any, info: ValidationInfo[Any]) -> Any:
+    if isinstance(value, str):
         return value
     if isinstance(value, bool):
         raise ValueError(f"{name}: an environment variable is text: write {str(value).lower()!r} or {str(value)!r}")
     if isinstance(value, int | float):
         return str(value)
     if isinstance(value, Mapping) and "valueFrom" in value:
-        return dict(value)
-    secret = SecretRef.parse(value, field=name, rendered=False)
+        return _from_source(name, value)
+    if not isinstance(value, Mapping | SecretRef):
+        raise ValueError(f"{name}: must be text, SecretRef(name, key=...) or {{'valueFrom': ...}}")
+    secret = SecretRef.parse(value, field=name, rendered=is_rendered(info))
     if secret.key is None:
         raise ValueError(
             f"{name}: SecretRef needs the key whose value it shall have: SecretRef({secret.name!r}, key=...)"
         )
     return secret
+
+
+def _from_source(name: str, value: Mapping[str, Any]) -> dict[str, Any]:
+    source = value["valueFrom"]
+    known = is_template(source) or (isinstance(source, Mapping) and len(source) == 1 and source.keys() <= _SOURCES)
+    if set(value) != {"valueFrom"} or not known:
+        raise ValueError(f"{name}: valueFrom must stand alone and have one of {', '.join(sorted(_SOURCES))}")
+    return dict(value)
 
 
 Environment = Annotated[dict[str, Any], BeforeValidator(_from_list), AfterValidator(_check)]

@@ -8,13 +8,15 @@ from typing import Any, ClassVar, Self
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from airflow_kubeflow_trainer.config.base import ConfigModel, attributes, field_check, from_text
+from airflow_kubeflow_trainer.config.base import ConfigModel, field_check, is_pending, is_rendered
 from airflow_kubeflow_trainer.config.environment import Environment
-from airflow_kubeflow_trainer.config.markers import is_template
+from airflow_kubeflow_trainer.config.plain import attributes
 from airflow_kubeflow_trainer.config.secrets import SecretRef
+from airflow_kubeflow_trainer.config.text import from_text
 
-_URI = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://.*")
+_URI = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://\S*")
 _SECRETS = ("access_token", "access_key_id", "secret_access_key")
+_READABLE = "it would be readable by all who may read TrainJobs or Airflow's templates"
 
 
 class _Source(ConfigModel):
@@ -36,8 +38,8 @@ class _Source(ConfigModel):
         for name in _SECRETS:
             if isinstance(data, dict) and data.get(name) is not None:
                 raise ValueError(
-                    f"{name} would be readable by all who may read TrainJobs or Airflow's templates. Put it into a "
-                    f'Secret under the key {name.upper()}, and write secret_ref=SecretRef("that-secret")'
+                    f"{name}: {_READABLE}. Put it into a Secret under the key {name.upper()}, and write "
+                    'secret_ref=SecretRef("that-secret")'
                 )
         return data
 
@@ -45,12 +47,29 @@ class _Source(ConfigModel):
     def _check_uri(cls, value: str) -> str:
         if cls.scheme == "hf" and "://" not in value:
             value = f"hf://{value}"
-        if not value.startswith(f"{cls.scheme}://") if cls.scheme else not _URI.fullmatch(value):
+        if not _URI.fullmatch(value) or not value.startswith(f"{cls.scheme}:" if cls.scheme else ""):
             raise ValueError(f"{value!r} must be a URI that begins with {cls.scheme or 'its scheme'}://")
         return value
 
+    @field_validator("secret_ref", mode="before")
+    @classmethod
+    def _refuse_text(cls, value: Any, info: ValidationInfo[Any]) -> Any:
+        if isinstance(value, str) and not is_pending(value, info):
+            raise ValueError('must name a Secret: SecretRef("its-name"), or SecretRef("its-name", key="token")')
+        return value
+
+    @field_check("env")
+    def _refuse_secrets_in_env(cls, value: dict[str, Any]) -> dict[str, Any]:
+        for name in _SECRETS:
+            if isinstance(value.get(name.upper()), str):
+                raise ValueError(f"{name.upper()} must be SecretRef(name, key=...): as text, {_READABLE}")
+        return value
+
     @model_validator(mode="after")
-    def _check_key(self) -> Self:
+    def _check_key(self, info: ValidationInfo[Any]) -> Self:
+        if self.scheme is None and is_pending(self.storage_uri, info):
+            # It will be another class once the URI is known.
+            return self
         if isinstance(self.secret_ref, SecretRef) and self.secret_ref.key and not self.token_variable:
             raise ValueError(
                 f"secret_ref: one key is not enough here. Name the whole Secret, SecretRef({self.secret_ref.name!r}), "
@@ -211,15 +230,19 @@ _DATASETS: Mapping[str, type[DatasetInitializer]] = {
 _MODELS: Mapping[str, type[ModelInitializer]] = {"hf": HuggingFaceModelInitializer, "s3": S3ModelInitializer}
 
 
-def _choose(value: Any, general: type[_Source], by_scheme: Mapping[str, type[_Source]], info: ValidationInfo) -> Any:
+def _choose(
+    value: Any, general: type[_Source], by_scheme: Mapping[str, type[_Source]], info: ValidationInfo[Any]
+) -> Any:
     """Find the class that a dict or a foreign object means, by its URI's scheme, else by its fields."""
-    value = from_text(value, dict)
-    if value is None or isinstance(value, _Source) or is_template(value):
+    if value is None or isinstance(value, _Source) or is_pending(value, info):
         return value
+    if is_rendered(info):
+        value = from_text(value, dict)
     data = {"storage_uri": value} if isinstance(value, str) else attributes(value, field=str(info.field_name))
-    uri = str(data.get("storage_uri", ""))
-    kind = by_scheme.get(uri.partition("://")[0] if "://" in uri else "hf")
-    if is_template(data.get("storage_uri")) or (kind is None and "://" not in uri):
+    uri = data.get("storage_uri")
+    if is_pending(uri, info):
         kinds = (general, *by_scheme.values())
-        kind = next((kind for kind in kinds if data.keys() <= kind.model_fields.keys()), general)
-    return (kind or general).nested(data, info)
+        return next((kind for kind in kinds if data.keys() <= kind.model_fields.keys()), general).nested(data, info)
+    scheme, separator, _ = str(uri).partition("://")
+    # As the Kubeflow SDK does: without a scheme, it is Hugging Face's.
+    return by_scheme.get(scheme if separator else "hf", general).nested(data, info)

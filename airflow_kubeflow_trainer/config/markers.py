@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 _JINJA = re.compile(r"\{\{|\{%|\{#")
-_ENDRAW = re.compile(r"\{%[-+]?\s*endraw\s*[-+]?%\}")
+_RAW, _ENDRAW = "{% raw %}", "{% endraw %}"
+_NOT_RAW = re.compile(r"\{%[-+]?\s*endraw\s*[-+]?%\}|\r\n?")
+"""What a raw block cannot hold: its own end, and line breaks that Jinja would change."""
 
 
 def is_reference(value: Any) -> bool:
@@ -18,6 +20,11 @@ def is_reference(value: Any) -> bool:
 def is_template(value: Any) -> bool:
     """Whether a value itself is a template or a reference; containers are looked into by :func:`has_templates`."""
     return (isinstance(value, str) and _JINJA.search(value) is not None) or is_reference(value)
+
+
+def is_literal(value: Any) -> bool:
+    """Whether a template is the outcome of :func:`literal`: text, whatever it looks like."""
+    return isinstance(value, str) and value.startswith(_RAW) and value.endswith(_ENDRAW)
 
 
 def has_templates(*values: Any) -> bool:
@@ -37,10 +44,9 @@ def literal(text: str) -> str:
 
     ``new_system_prompt=literal("Answer in JSON: {{...}}")`` arrives as ``Answer in JSON: {{...}}``.
     """
-    # A raw block is plain text to store and map, and nothing but its own end tag can end it.
-    pieces = _ENDRAW.split(text)
-    tags = _ENDRAW.findall(text)
-    out = "{% raw %}" + pieces[0]
-    for tag, piece in zip(tags, pieces[1:], strict=True):
-        out += "{% endraw %}{{ " + repr(tag) + " }}{% raw %}" + piece
-    return out + "{% endraw %}"
+    # A raw block is plain text: it can be stored and mapped, and rendering takes it off again.
+    out, end = _RAW, 0
+    for found in _NOT_RAW.finditer(text):
+        out += text[end : found.start()] + _ENDRAW + "{{ " + repr(found[0]) + " }}" + _RAW
+        end = found.end()
+    return out + text[end:] + _ENDRAW

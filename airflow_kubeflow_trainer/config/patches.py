@@ -7,6 +7,7 @@ environment (those have fields of their own).
 
 from __future__ import annotations
 
+import re
 from typing import Any, Self
 
 from pydantic import AliasGenerator, ConfigDict, Field, model_validator
@@ -17,6 +18,11 @@ from airflow_kubeflow_trainer.config.environment import Environment, env_entries
 
 DEFAULT_MANAGER = "airflow.kubeflow-trainer.io/dag"
 """Manager of patches whose author names none: Trainer wants a domain-prefixed path."""
+
+_DOMAIN_PREFIXED_PATH = re.compile(
+    r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*/[A-Za-z0-9/\-._~%!$&'()*+,;=:]+"
+)
+"""As Trainer's admission checks it (k8s.io/apimachinery, IsDomainPrefixedPath)."""
 
 _OWN_ENV = ("node", "dataset-initializer", "model-initializer")
 
@@ -147,14 +153,13 @@ class TrainingRuntimeSpecPatch(_Patch):
 class RuntimePatch(_Patch):
     """Changes by one manager; each manager has one patch."""
 
-    manager: str = Field(default=DEFAULT_MANAGER, max_length=316)
+    manager: str = Field(default=DEFAULT_MANAGER, max_length=253)
     """Who makes the change, as a domain-prefixed path such as ``example.com/team``."""
     training_runtime_spec: TrainingRuntimeSpecPatch | None = None
 
     @field_check("manager")
     def _check_manager(cls, value: str) -> str:
-        domain, _, path = value.partition("/")
-        if not ("." in domain and path):
+        if not _DOMAIN_PREFIXED_PATH.fullmatch(value):
             raise ValueError(f"{value!r} must be a domain-prefixed path, such as 'example.com/team'")
         return value
 

@@ -5,29 +5,41 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, ValidationInfo
 
-from airflow_kubeflow_trainer.config.markers import is_template
+from airflow_kubeflow_trainer.config.base import is_pending
 
 _ALIASES = {"gpu": "nvidia.com/gpu", "storage": "ephemeral-storage"}
 _PLAIN = {"cpu", "memory", "ephemeral-storage"}
 _QUANTITY = re.compile(r"\+?(\d+(\.\d*)?|\.\d+)(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei|[eE][-+]?\d+)?")
 
 
-def _check(resources: dict[str, Any]) -> dict[str, Any]:
+def _check(resources: dict[str, Any], info: ValidationInfo[Any]) -> dict[str, Any]:
     for name, quantity in resources.items():
-        if is_template(name) or is_template(quantity):
-            continue
-        if isinstance(quantity, bool) or not _QUANTITY.fullmatch(str(quantity)):
-            raise ValueError(f"{name}: {quantity!r} is no quantity; write a number, or text such as '500m' or '16Gi'")
-        if "/" not in resource_name(name) and resource_name(name) not in _PLAIN and not name.startswith("hugepages-"):
-            raise ValueError(f"{name!r} is no resource; known are cpu, memory, gpu, storage, mig-*, or 'domain/name'")
-    _check_mig(resources)
+        _check_name(name)
+        if not is_pending(quantity, info):
+            _check_quantity(name, quantity)
+    _check_names([resource_name(name) for name in resources])
     return resources
 
 
-def _check_mig(resources: dict[str, Any]) -> None:
-    names = [resource_name(name) for name in resources]
+def _check_name(name: str) -> None:
+    full = resource_name(name)
+    if "/" not in full and full not in _PLAIN and not full.startswith("hugepages-"):
+        raise ValueError(f"{name!r} is no resource; known are cpu, memory, gpu, storage, mig-*, or 'domain/name'")
+
+
+def _check_quantity(name: str, quantity: Any) -> None:
+    if isinstance(quantity, bool) or not _QUANTITY.fullmatch(str(quantity)):
+        raise ValueError(f"{name}: {quantity!r} is no quantity; write a number, or text such as '500m' or '16Gi'")
+    if "/" in resource_name(name) and not str(quantity).isdecimal():
+        raise ValueError(f"{name}: {quantity!r} must be a whole number: devices are not shared out")
+
+
+def _check_names(names: list[str]) -> None:
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"{name} is given twice, under its short name and its own")
     mig = [name for name in names if name.startswith("nvidia.com/mig-")]
     if len(mig) > 1 or (mig and "nvidia.com/gpu" in names):
         raise ValueError(f"{', '.join(names)}: one kind of GPU or MIG slice at a time")

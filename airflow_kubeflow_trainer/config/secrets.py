@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
-from pydantic import Field
+from airflow_kubeflow_trainer.config.base import ConfigModel, field_check
 
-from airflow_kubeflow_trainer.config.base import ConfigModel
+_NAME = re.compile(r"(?=.{1,253}\Z)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
+_KEY = re.compile(r"[-._a-zA-Z0-9]{1,253}")
 
 
 class SecretRef(ConfigModel):
@@ -17,10 +19,23 @@ class SecretRef(ConfigModel):
     its keys must have the names that the initializer reads (ACCESS_TOKEN, ACCESS_KEY_ID, ...).
     """
 
-    name: str = Field(min_length=1)
+    name: str
     """Name of the Secret."""
     key: str | None = None
     """Key within the Secret. Default: the whole Secret."""
+
+    @field_check("name")
+    def _check_name(cls, value: str) -> str:
+        # What was written here may be a token by mistake, so no message shows it.
+        if not _NAME.fullmatch(value):
+            raise ValueError("must be the name of a Secret in Kubernetes: lower-case letters, digits, '-' and '.'")
+        return value
+
+    @field_check("key")
+    def _check_key(cls, value: str | None) -> str | None:
+        if value is not None and not _KEY.fullmatch(value):
+            raise ValueError("must be a key of the Secret: letters, digits, '-', '_' and '.'")
+        return value
 
     def env(self, variable: str) -> dict[str, Any]:
         """Make the environment entry that takes its value from this key."""

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
-from airflow_kubeflow_trainer.config.base import ConfigModel, from_text
+from airflow_kubeflow_trainer.config.base import ConfigModel
 from airflow_kubeflow_trainer.config.markers import has_templates, is_template
+from airflow_kubeflow_trainer.config.text import from_text
 from airflow_kubeflow_trainer.exceptions import ConfigError
 
 Model = TypeVar("Model", bound=ConfigModel)

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, ValidationInfo, field_validator, model_validator
-
-from airflow_kubeflow_trainer.config.base import ConfigModel, attributes, field_check, from_text
-from airflow_kubeflow_trainer.config.datasets import (
-    TorchTuneChatDataset,
-    TorchTuneDataset,
-    TorchTuneDatasetBase,
-    TorchTuneInstructDataset,
-    TorchTuneTextCompletionDataset,
+from pydantic import (
+    BeforeValidator,
+    Field,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    field_validator,
+    model_validator,
 )
+
+from airflow_kubeflow_trainer.config.base import ConfigModel, field_check, is_pending
+from airflow_kubeflow_trainer.config.commandline import overrides_of
+from airflow_kubeflow_trainer.config.datasets import TorchTuneDatasetBase, dataset_class
 from airflow_kubeflow_trainer.config.environment import Environment
 from airflow_kubeflow_trainer.config.markers import is_template
+from airflow_kubeflow_trainer.config.plain import attributes
 from airflow_kubeflow_trainer.config.resources import Resources
+from airflow_kubeflow_trainer.config.values import Component, Settings, component, dotted
 
 Count = Field(default=None, ge=1)
 
@@ -38,6 +41,21 @@ class Loss(StrEnum):
     """Loss functions of TorchTune; any other goes by its dotted name."""
 
     CEWithChunkedOutputLoss = "torchtune.modules.loss.CEWithChunkedOutputLoss"
+
+
+METRIC_LOGGERS = ("stdout", "disk", "tensorboard", "wandb", "comet")
+"""Metric loggers of TorchTune by their short names; any other goes by its dotted name."""
+
+
+def _metric_logger(value: Any, info: ValidationInfo[Any]) -> Any:
+    if isinstance(value, str) and value in METRIC_LOGGERS:
+        return value
+    if isinstance(value, str) and not is_pending(value, info) and "." not in value and not value.startswith("{"):
+        raise ValueError(f"{value!r} must be one of {', '.join(METRIC_LOGGERS)}, or a dotted name")
+    return component(value, info)
+
+
+MetricLogger = Annotated[str | dict[str, Any], BeforeValidator(_metric_logger)]
 
 
 class LoraConfig(ConfigModel):
@@ -79,8 +97,8 @@ class TorchTuneConfig(ConfigModel):
     """Samples per step and device."""
     epochs: int | None = Count
     """Passes over the data set."""
-    loss: Loss | str | None = None
-    """Dotted name of the loss function."""
+    loss: str | None = None
+    """Loss function: :class:`Loss`, or a dotted name. Default: the recipe's."""
     num_nodes: int | None = Count
     """Nodes that train together. Only the 70B model has a recipe for more than one."""
     peft_config: LoraConfig | None = None
@@ -98,10 +116,11 @@ class TorchTuneConfig(ConfigModel):
     """Where to train. Default: the recipe's, ``cuda``."""
     learning_rate: float | None = Field(default=None, gt=0)
     """The optimizer's ``lr``."""
-    optimizer: str | dict[str, Any] | None = None
-    """Dotted name of the optimizer, or a dict with ``_component_`` and its arguments."""
-    lr_scheduler: str | dict[str, Any] | None = None
-    """Dotted name of the scheduler, or a dict with ``_component_`` and its arguments."""
+    optimizer: Component | None = None
+    """Dotted name of the optimizer, or a dict with ``_component_`` and its arguments; arguments alone change those of
+    the recipe's optimizer."""
+    lr_scheduler: Component | None = None
+    """Dotted name of the scheduler, or a dict as for the optimizer."""
     num_warmup_steps: int | None = Field(default=None, ge=0)
     """Steps in which the learning rate rises to its value."""
     max_steps_per_epoch: int | None = Count
@@ -132,34 +151,37 @@ class TorchTuneConfig(ConfigModel):
     """Go on from the checkpoint in the checkpoint folder."""
     log_every_n_steps: int | None = Count
     """Steps between two lines of metrics."""
-    metric_logger: str | dict[str, Any] | None = None
-    """``stdout``, ``disk``, ``tensorboard``, ``wandb``, ``comet``, or a dict with ``_component_``. Default ``stdout``,
-    so that the loss is in the pod's log, and in Airflow's, while it trains."""
-    overrides: dict[str, Any] = Field(default_factory=dict)
-    """Any other TorchTune key by its dotted name; ``{"~key": None}`` deletes one. These come last and win."""
+    metric_logger: MetricLogger | None = None
+    """``stdout``, ``disk``, ``tensorboard``, ``wandb``, ``comet``, or a dotted name or dict as for the optimizer.
+    Default ``stdout``, so that the loss is in the pod's log, and in Airflow's, while it trains."""
+    overrides: Settings = Field(default_factory=dict)
+    """Any other TorchTune key by its dotted name; ``{"~key": None}`` deletes one. These come last and win.
+
+    What a template renders to is a number, truth value, None, list or dict where it is written as one in Python or
+    JSON, and text otherwise or in quotes: ``{"tag": "'{{ params.tag }}'"}``. TorchTune's own command line is read too:
+    ``["optimizer.weight_decay=1e-2", "~optimizer.fused"]``."""
 
     @field_validator("dataset_preprocess_config", mode="before")
     @classmethod
-    def _choose_dataset(cls, value: Any, info: ValidationInfo) -> Any:
-        value = from_text(value, dict)
-        if value is None or isinstance(value, TorchTuneDatasetBase) or is_template(value):
+    def _choose_dataset(cls, value: Any, info: ValidationInfo[Any]) -> Any:
+        if value is None or isinstance(value, TorchTuneDatasetBase) or is_pending(value, info):
             return value
         data = attributes(value, field="dataset_preprocess_config")
-        kinds = (TorchTuneInstructDataset, TorchTuneChatDataset, TorchTuneTextCompletionDataset, TorchTuneDataset)
-        fitting = (kind for kind in kinds if data.keys() <= kind.model_fields.keys() and _needs(kind) <= data.keys())
-        return next(fitting, TorchTuneInstructDataset).nested(data, info)
+        kind = dataset_class(data)
+        if "component" not in kind.model_fields:
+            data.pop("component", None)
+        return kind.nested(data, info)
 
-    @field_validator("overrides", mode="before")
+    @field_check("loss")
+    def _check_loss(cls, value: str | None) -> str | None:
+        return value if value is None else dotted(value)
+
+    @field_validator("overrides", mode="wrap")
     @classmethod
-    def _overrides_as_dict(cls, value: Any) -> Any:
-        """Accept TorchTune's own command line too: ``["a.b=1", "~c"]``."""
-        value = from_text(value, dict)
-        if isinstance(value, list | tuple):
-            pairs = (str(item).partition("=") for item in value)
-            value = {key: {_YAML: text} if sep else None for key, sep, text in pairs}
-        if not isinstance(value, Mapping):
+    def _overrides(cls, value: Any, handler: ValidatorFunctionWrapHandler, info: ValidationInfo[Any]) -> Any:
+        if is_pending(value, info):
             return value
-        return {key: _mark(item) for key, item in value.items()}
+        return handler(overrides_of(value) if isinstance(value, list | tuple) else value)
 
     @field_check("overrides")
     def _check_deletions(cls, value: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -174,40 +196,17 @@ class TorchTuneConfig(ConfigModel):
             raise ValueError("packed needs max_seq_len: packing fills sequences of that length")
         if self.enable_activation_offloading is True and self.enable_activation_checkpointing is False:
             raise ValueError("enable_activation_offloading needs enable_activation_checkpointing=True")
+        if self.enable_activation_offloading is True and self.device in ("cpu", "mps", "xpu", "npu"):
+            raise ValueError(f"enable_activation_offloading needs device='cuda', not {self.device!r}")
         if self.peft_config is None and self.save_adapter_weights_only is True:
             raise ValueError("save_adapter_weights_only needs peft_config: full fine-tuning has no adapter")
         if self.optimizer_in_bwd is True and not is_template(self.peft_config) and self.peft_config is not None:
             raise ValueError("optimizer_in_bwd is for full fine-tuning only: leave peft_config out")
+        if self.optimizer_in_bwd is True and self.clip_grad_norm is not None:
+            raise ValueError("optimizer_in_bwd steps before there is a norm: leave clip_grad_norm out")
+        if self.optimizer_in_bwd is True and self.gradient_accumulation_steps not in (None, 1):
+            raise ValueError("optimizer_in_bwd leaves nothing to accumulate: leave gradient_accumulation_steps out")
         return self
-
-
-_YAML = "$yaml"
-"""Marks a value that is still text and will be read as YAML: a template's outcome has no type of its own."""
-
-
-_EXPONENT = re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+")
-
-
-def _mark(value: Any) -> Any:
-    if isinstance(value, str) and is_template(value):
-        return {_YAML: value}
-    if isinstance(value, Mapping) and set(value) == {_YAML} and not is_template(value[_YAML]):
-        return _read_yaml(value[_YAML])
-    return value
-
-
-def _read_yaml(text: Any) -> Any:
-    import yaml
-
-    if not isinstance(text, str):
-        return text
-    value = yaml.safe_load(text)
-    # YAML 1.1 takes 1e-3 for text; TorchTune's reader does not.
-    return float(value) if isinstance(value, str) and _EXPONENT.fullmatch(value) else value
-
-
-def _needs(kind: type[ConfigModel]) -> set[str]:
-    return {name for name, field in kind.model_fields.items() if field.is_required()}
 
 
 def _keys(overrides: Any) -> set[str]:
