@@ -131,9 +131,9 @@ class TrainJobOperator(BaseOperator):
         super().__init__(**kwargs)
         self.runtime = runtime
         self.runtime_kind = one_of(runtime_kind, ("ClusterTrainingRuntime", "TrainingRuntime"), field="runtime_kind")
-        self.initializer = as_template(initializer, Initializer, field="initializer")
+        self.initializer = self._as_template("initializer", initializer)
         # Not `output`: that is Airflow's, the XComArg of this task.
-        self.model_output = as_template(output, PersistentVolumeOutput, field="output")
+        self.model_output = self._as_template("output", output)
         self.kubernetes_conn_id = kubernetes_conn_id
         self.namespace = namespace
         self.in_cluster = in_cluster
@@ -142,7 +142,7 @@ class TrainJobOperator(BaseOperator):
         self.name = name
         self.labels = labels
         self.annotations = annotations
-        self.runtime_patches = as_template_list(runtime_patches, RuntimePatch, field="runtime_patches")
+        self.runtime_patches = self._as_template("runtime_patches", runtime_patches)
         self.queue_name = queue_name
         self.get_logs = get_logs
         self.deferrable = deferrable
@@ -153,6 +153,15 @@ class TrainJobOperator(BaseOperator):
         self.on_kill_action = choice(on_kill_action, OnKillAction, field="on_kill_action")
         self._killed = False
         self._stop: Callable[[], None] | None = None
+
+    def _as_template(self, name: str, value: Any) -> Any:
+        """Turn a config argument into what Airflow can store and render."""
+        if getattr(self, "_BaseOperator__from_mapped", False):
+            # ConfigPartial has done so when the DAG was parsed. What has come from an XCom since is data, which Airflow
+            # knows by its identity and does not render.
+            return value
+        convert = as_template_list if name == "runtime_patches" else as_template
+        return convert(value, self.config_models[name], field=name)
 
     @abstractmethod
     def build_manifest(self, options: JobOptions) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from airflow_kubeflow_trainer.config import Initializer, TorchTuneConfig
 from airflow_kubeflow_trainer.config.base import ConfigModel
-from airflow_kubeflow_trainer.config.template import as_template, from_template, has_templates
+from airflow_kubeflow_trainer.config.template import from_template, has_templates
 from airflow_kubeflow_trainer.operators.base import TrainJobOperator
 from airflow_kubeflow_trainer.trainjob.manifest import JobOptions, builtin_trainjob
 from airflow_kubeflow_trainer.trainjob.recipe import check
@@ -36,7 +36,7 @@ class BuiltinTrainerOperator(TrainJobOperator):
         self, *, runtime: str, config: TorchTuneConfig | Mapping[str, Any] | Any | None = None, **kwargs: Any
     ) -> None:
         super().__init__(runtime=runtime, **kwargs)
-        self.config = as_template(config, TorchTuneConfig, field="config")
+        self.config = self._as_template("config", config)
         self._check_at_parse()
 
     def _check_at_parse(self) -> None:

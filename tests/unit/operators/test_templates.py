@@ -147,6 +147,31 @@ def test_text_with_braces_of_its_own_can_be_passed() -> None:
     assert config.dataset_preprocess_config.plain()["new_system_prompt"] == text
 
 
+def test_text_with_braces_that_an_xcom_brings_into_a_mapped_task_is_data(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "{{ 7 * 7 }}"
+    brought = {
+        "overrides": {"tag": text},
+        "dataset_preprocess_config": {"new_system_prompt": text},
+        "resources_per_node": {"gpu": 1},
+    }
+    monkeypatch.setattr(TaskInstance, "xcom_pull", lambda *_, **__: [brought])
+    monkeypatch.setattr("airflow.sdk.definitions.xcom_arg.get_task_map_length", lambda *_: 1)
+    with DAG("d"):
+
+        @task
+        def configs() -> Any: ...
+
+        operator = BuiltinTrainerOperator.partial(
+            task_id="t", runtime="torchtune-llama3.2-1b", output={"claim_name": "models"}
+        ).expand(config=configs())
+
+    config = render(operator, map_index=0)._config()
+
+    assert config.overrides == {"tag": text}
+    assert config.dataset_preprocess_config is not None
+    assert config.dataset_preprocess_config.plain()["new_system_prompt"] == text
+
+
 @pytest.mark.filterwarnings("ignore:config.dataset_preprocess_config:UserWarning")
 def test_an_output_that_depends_on_another_task_keeps_that_task_upstream() -> None:
     with DAG("d"):
