@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import os
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
@@ -103,7 +104,8 @@ def _start_of_tail(path: Path, lines: int) -> int:
             first = 0 if position == 0 else block.find(b"\n") + 1
             rest = block[:first]
             offset = len(block)
-            for record in reversed(block[first:].splitlines(keepends=True)):
+            # Not splitlines(): the carriage returns of a progress bar end no record.
+            for record in reversed(io.BytesIO(block[first:]).readlines()):
                 offset -= len(record)
                 if record[_TAG_OFFSET : _TAG_OFFSET + 1] == b"F":
                     found += 1

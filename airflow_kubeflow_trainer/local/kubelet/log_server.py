@@ -49,7 +49,9 @@ class LogServer:
         await response.prepare(request)
 
         def ended() -> bool:
-            return record.restarts != run or "running" not in record.state
+            # A pod that was taken away at once, or whose node was lost, never says that it ended.
+            gone = self._record(request) is not record
+            return gone or record.restarts != run or "running" not in record.state
 
         try:
             async for text in read_log(path, options, ended=ended):
@@ -59,6 +61,11 @@ class LogServer:
             # The reader has gone, or the log with its pod.
             pass
         return response
+
+    def _record(self, request: web.Request) -> ContainerRecord | None:
+        names = request.match_info
+        found = self._pods.find(namespace=names["namespace"], name=names["pod"])
+        return None if found is None else found.record.containers.get(names["container"])
 
     def _find(self, request: web.Request) -> tuple[Path, ContainerRecord, int]:
         """Return the log file that is asked for, and the container's record and run that it belongs to."""

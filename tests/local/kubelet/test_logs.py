@@ -56,6 +56,20 @@ async def test_what_is_written_is_read_again_however_it_was_cut(
     assert await read(path) == expected
 
 
+@given(
+    lines=st.lists(st.text(st.sampled_from("aF P\r"), max_size=60).map(str.encode), min_size=1, max_size=6),
+    tail=st.integers(0, 7),
+)
+async def test_a_tail_is_whole_lines_whatever_progress_bars_they_hold(
+    tmp_path_factory: pytest.TempPathFactory, lines: list[bytes], tail: int
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "tail"
+    written(path, [line + b"\n" for line in lines])
+
+    expected = lines[len(lines) - tail :] if tail < len(lines) else lines
+    assert await read(path, tail_lines=tail) == b"".join(line + b"\n" for line in expected)
+
+
 async def test_a_long_line_is_written_in_parts_of_16_kib_and_read_as_one(tmp_path: Path) -> None:
     path = tmp_path / "log"
     line = b"x" * (2 * LONGEST_LINE_BYTES + 5)
@@ -135,9 +149,14 @@ async def served(
     port = idle.api.objects["/api/v1/nodes/local"]["status"]["daemonEndpoints"]["kubeletEndpoint"]["Port"]
     async with aiohttp.ClientSession() as session:
 
-        async def get(pod: str, *, tls: ssl.SSLContext = context, **query: str) -> tuple[int, str]:
+        async def get(
+            pod: str, *, tls: ssl.SSLContext = context, opened: asyncio.Event | None = None, **query: str
+        ) -> tuple[int, str]:
             url = f"https://127.0.0.1:{port}/containerLogs/default/{pod}/node"
             async with session.get(url, params=query, ssl=tls) as response:
+                if opened is not None:
+                    await response.content.readuntil(b"\n")
+                    opened.set()
                 return response.status, await response.text()
 
         yield get
@@ -175,6 +194,18 @@ async def test_a_progress_bar_on_stderr_leaves_the_lines_of_stdout_whole(
         while "3%" not in (text := (await served("a"))[1]):
             await asyncio.sleep(0.05)
     assert text == "step 1\nstep 2\nstep 3\n\r1%\r2%\r3%\n"
+
+
+async def test_following_ends_with_a_pod_that_is_taken_away_at_once(idle: Cluster, served: Callable[..., Any]) -> None:
+    path = await idle.run_pod("a", ["sh", "-c", "echo hi; exec sleep 1000"])
+    await idle.running(path)
+    opened = asyncio.Event()
+    following = asyncio.create_task(served("a", follow="true", opened=opened))
+
+    async with asyncio.timeout(20):
+        await opened.wait()
+        await idle.api.delete(path, grace=0)
+        assert await following == (200, "")
 
 
 async def test_the_log_of_the_run_before_is_kept(idle: Cluster, served: Callable[..., Any]) -> None:
