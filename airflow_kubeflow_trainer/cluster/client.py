@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator, Mapping
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from types import TracebackType
 from typing import Any, Self
@@ -12,7 +13,13 @@ from typing import Any, Self
 import aiohttp
 
 from airflow_kubeflow_trainer.cluster.credentials import Credentials
-from airflow_kubeflow_trainer.exceptions import ApiError, ClusterUnreachableError, api_error
+from airflow_kubeflow_trainer.exceptions import (
+    ApiError,
+    ClusterUnreachableError,
+    KubeflowTrainerError,
+    UnauthorizedError,
+    api_error,
+)
 
 REQUEST_TIMEOUT_SECONDS = 30.0
 """Bound on one request and its answer; a stream has none."""
@@ -20,6 +27,8 @@ CONNECT_TIMEOUT_SECONDS = 10.0
 
 MERGE_PATCH = "application/merge-patch+json"
 STRATEGIC_MERGE_PATCH = "application/strategic-merge-patch+json"
+
+log = logging.getLogger(__name__)
 
 Params = Mapping[str, str | int | bool]
 
@@ -29,10 +38,16 @@ class Client:
 
     Every method raises an :class:`ApiError` of the answer's class, or :class:`ClusterUnreachableError`
     where there was no answer.
+
+    :param credentials: whom we are.
+    :param renew: reads the credentials anew; called whenever the cluster takes the present ones no longer (401), after
+        which the request is sent once more. Default: a 401 is an error at once.
     """
 
-    def __init__(self, credentials: Credentials) -> None:
+    def __init__(self, credentials: Credentials, *, renew: Callable[[], Awaitable[Credentials]] | None = None) -> None:
         self.credentials = credentials
+        self._renew = renew
+        self._renewing = asyncio.Lock()
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
@@ -102,8 +117,31 @@ class Client:
                 answer: dict[str, Any] = await response.json()
             return answer
 
-    async def _send(
+    async def _send(self, method: str, path: str, **request: Any) -> aiohttp.ClientResponse:
+        used = self.credentials
+        try:
+            return await self._send_as(used, method, path, **request)
+        except UnauthorizedError:
+            if self._renew is None:
+                raise
+            await self._renew_after(used, self._renew)
+        return await self._send_as(self.credentials, method, path, **request)
+
+    async def _renew_after(self, refused: Credentials, renew: Callable[[], Awaitable[Credentials]]) -> None:
+        """Read the credentials anew, once for all requests that found the same ones refused."""
+        async with self._renewing:
+            if self.credentials is not refused:
+                return
+            log.info("%s no longer takes our credentials, which are read anew", refused.server)
+            try:
+                self.credentials = await renew()
+            except KubeflowTrainerError as error:
+                # Whatever hands them out may be down for a moment: as good as a cluster that does not answer.
+                raise ClusterUnreachableError(f"The cluster's credentials cannot be renewed: {error}") from error
+
+    async def _send_as(
         self,
+        credentials: Credentials,
         method: str,
         path: str,
         *,
@@ -112,23 +150,24 @@ class Client:
         data: bytes | None = None,
         content_type: str | None = None,
     ) -> aiohttp.ClientResponse:
-        headers = {**await self.credentials.headers(), "Accept": "application/json"}
+        headers = {**await credentials.headers(), "Accept": "application/json"}
         if data is not None and content_type is not None:
             headers["Content-Type"] = content_type
         with _unreachable(self._where(method, path)):
             response = await self._pool().request(
                 method,
-                self.credentials.server + path,
+                credentials.server + path,
                 params=_query(params or {}),
                 data=data,
                 headers=headers,
                 timeout=timeout,
-                proxy=self.credentials.proxy,
-                server_hostname=self.credentials.server_hostname,
+                proxy=credentials.proxy,
+                server_hostname=credentials.server_hostname,
+                ssl=credentials.ssl_context if credentials.ssl_context is not None else False,
             )
             if response.status >= 400:
                 async with response:
-                    raise _error(response.status, await response.text())
+                    raise _error(response.status, await response.text(), response.headers.get("Retry-After"))
         return response
 
     def _where(self, method: str, path: str) -> str:
@@ -137,8 +176,7 @@ class Client:
     def _pool(self) -> aiohttp.ClientSession:
         # Made at the first request, inside the event loop that will use it.
         if self._session is None:
-            tls = self.credentials.ssl_context
-            connector = aiohttp.TCPConnector(limit=0, ssl=tls if tls is not None else False)
+            connector = aiohttp.TCPConnector(limit=0)
             # One watch event may hold an object of etcd's whole request size (1.5 MiB).
             self._session = aiohttp.ClientSession(connector=connector, trust_env=True, read_bufsize=2**21)
         return self._session
@@ -165,12 +203,15 @@ async def _chunks(response: aiohttp.ClientResponse, where: str) -> AsyncIterator
             yield chunk
 
 
-def _error(status: int, text: str) -> ApiError:
+def _error(status: int, text: str, retry_after: str | None) -> ApiError:
     try:
         body = json.loads(text)
     except ValueError:
         body = None
+    # The header comes also without a Status: from the API server's own limits, and from proxies.
+    wait = {"retryAfterSeconds": int(retry_after)} if retry_after and retry_after.isdecimal() else {}
     if isinstance(body, dict) and body.get("kind") == "Status":
-        return api_error(status, body.get("reason") or "", body.get("message") or "", body.get("details"))
+        details = {**wait, **(body.get("details") or {})}
+        return api_error(status, body.get("reason") or "", body.get("message") or "", details)
     # A proxy's or load balancer's page, not Kubernetes' words.
-    return api_error(status, "", text[:256].strip())
+    return api_error(status, "", text[:256].strip(), wait)

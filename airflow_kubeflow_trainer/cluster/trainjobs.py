@@ -15,7 +15,6 @@ from airflow_kubeflow_trainer.cluster.resources import (
     TRAINJOBS,
     Resource,
 )
-from airflow_kubeflow_trainer.cluster.watch import WatchEvent, watch
 from airflow_kubeflow_trainer.exceptions import ConfigError
 from airflow_kubeflow_trainer.trainjob.pods import JOBSET_NAME_LABEL
 
@@ -64,14 +63,6 @@ class TrainJobApi:
             # The API server refuses a patch that would change the uid: a precondition.
             patch["metadata"] = {"uid": uid}
         return await self.client.patch(TRAINJOBS.path(namespace=self.namespace, name=name), patch)
-
-    def watch(self, name: str) -> AsyncIterator[WatchEvent]:
-        """Tell one TrainJob's states, without an end."""
-        return watch(self.client, TRAINJOBS, namespace=self.namespace, field_selector=f"metadata.name={name}")
-
-    def watch_pods(self, name: str) -> AsyncIterator[WatchEvent]:
-        """Tell the states of a TrainJob's pods, without an end."""
-        return watch(self.client, PODS, namespace=self.namespace, label_selector=f"{JOBSET_NAME_LABEL}={name}")
 
     async def pods(self, name: str) -> list[dict[str, Any]]:
         return await self._list(PODS, label_selector=f"{JOBSET_NAME_LABEL}={name}")

@@ -1,8 +1,8 @@
 """Waiting for one TrainJob: the one place that does it, for triggers, for workers and for the hook.
 
-Two watches (the TrainJob, its pods) and the log of rank 0 feed one loop, which tells what it sees to a
-:class:`Reporter` and ends with an :class:`Outcome`. All clocks start at timestamps of the server, so that they go on
-where another process takes the waiting over.
+Two feeds (the TrainJob, its pods), which other waits may share, and the log of rank 0 fill one inbox; one loop takes
+from it, tells what it sees to a :class:`Reporter` and ends with an :class:`Outcome`. All clocks start at timestamps of
+the server, so that they go on where another process takes the waiting over.
 """
 
 from __future__ import annotations
@@ -10,14 +10,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
+from airflow_kubeflow_trainer.cluster.feed import Feeds
 from airflow_kubeflow_trainer.cluster.logs import LogFollower, LogLine, fold
 from airflow_kubeflow_trainer.cluster.trainjobs import TrainJobApi
 from airflow_kubeflow_trainer.cluster.watch import WatchEvent, WatchType, lines
-from airflow_kubeflow_trainer.exceptions import ApiError, ClusterUnreachableError, ForbiddenError
+from airflow_kubeflow_trainer.exceptions import ApiError, ClusterUnreachableError, ForbiddenError, NotFoundError
 from airflow_kubeflow_trainer.trainjob.clocks import Clocks, Expiry
 from airflow_kubeflow_trainer.trainjob.diagnosis import (
     Cause,
@@ -87,17 +88,28 @@ class Reporter(Protocol):
 
 
 async def wait(
-    api: TrainJobApi, spec: WaitSpec, reporter: Reporter, *, now: Callable[[], float] = time.time
+    api: TrainJobApi,
+    spec: WaitSpec,
+    reporter: Reporter,
+    *,
+    feeds: Feeds | None = None,
+    now: Callable[[], float] = time.time,
 ) -> Outcome:
     """Wait until the TrainJob ends, or one of its clocks runs out. Never touches the TrainJob.
 
+    :param feeds: what tells of the TrainJob. Default: feeds of its own.
     :raises ApiError: the API server refuses to tell (401, 403).
     :raises ClusterUnreachableError: no answer for ten minutes.
     """
+    feeds = feeds or Feeds.of_one(api, spec.name)
     waiting = _Waiting(api, spec, reporter, now)
     try:
-        diagnosis = await waiting.until_over()
-        await waiting.drain()
+        with (
+            feeds.trainjobs.subscribe(spec.name, waiting.hear_of_trainjob),
+            feeds.pods.subscribe(spec.name, waiting.hear_of_pod),
+        ):
+            diagnosis = await waiting.until_over()
+            await waiting.drain()
         if waiting.report is not None:
             waiting.tell(waiting.report)
         return Outcome(diagnosis=diagnosis, alive=waiting.alive(diagnosis), log_tail=waiting.log_tail(diagnosis))
@@ -125,10 +137,21 @@ class _Waiting:
         self._inbox: asyncio.Queue[Callable[[], Diagnosis | None]] = asyncio.Queue()
         self._follower = LogFollower(api, job=spec.trainer_job, emit=reporter.line, note=reporter.note)
         self._reading = asyncio.create_task(self._follower.run()) if spec.get_logs else None
-        self._feeds = [
-            asyncio.create_task(self._feed(api.watch(spec.name), self._see_trainjob)),
-            asyncio.create_task(self._feed(api.watch_pods(spec.name), self._see_pod, optional="list and watch pods")),
-        ]
+        self._checking: asyncio.Task[None] | None = None
+
+    def hear_of_trainjob(self, event: WatchEvent | Exception) -> None:
+        """Take in what the feed of TrainJobs tells. Called from the feed's task: nothing is done there."""
+        self._put(_raiser(event) if isinstance(event, Exception) else lambda: self._see_trainjob(event))
+
+    def hear_of_pod(self, event: WatchEvent | Exception) -> None:
+        """Take in what the feed of pods tells; not to be permitted to see them costs only words."""
+        if isinstance(event, ForbiddenError):
+            self._put(lambda: self._hide_pods(event))
+        else:
+            self._put(_raiser(event) if isinstance(event, Exception) else lambda: self._see_pod(event))
+
+    def _put(self, see: Callable[[], Diagnosis | None]) -> None:
+        self._inbox.put_nowait(see)
 
     async def until_over(self) -> Diagnosis | None:
         """Take in one thing after another until the TrainJob has ended or a clock has run out."""
@@ -155,7 +178,7 @@ class _Waiting:
                     await asyncio.shield(self._reading)
 
     async def close(self) -> None:
-        tasks = [*self._feeds, *self._tail_reads.values(), *([self._reading] if self._reading else [])]
+        tasks = [*self._tail_reads.values(), *(task for task in (self._reading, self._checking) if task is not None)]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -176,35 +199,24 @@ class _Waiting:
         named = self._tails.get(diagnosis.pod or "", ()) if diagnosis is not None else ()
         return named or tuple(self._follower.tail)[-TAIL_LINES:] or next(iter(self._tails.values()), ())
 
-    async def _feed(
-        self,
-        events: AsyncIterator[WatchEvent],
-        see: Callable[[WatchEvent], Diagnosis | None],
-        *,
-        optional: str | None = None,
-    ) -> None:
-        try:
-            async for event in events:
-                self._inbox.put_nowait(lambda event=event: see(event))  # type: ignore[misc]
-        except ForbiddenError as error:
-            if optional is None:
-                self._inbox.put_nowait(_raiser(error))
-            else:
-                self._reporter.warning(f"Not permitted to {optional}, so less can be told: {error.message}")
-                self._pods_hidden = True
-        except Exception as error:  # noqa: BLE001 (an error that nobody hears of would leave the wait hanging)
-            self._inbox.put_nowait(_raiser(error))
-
     def _see_trainjob(self, event: WatchEvent) -> Diagnosis | None:
         if self.report is not None and self.report.phase.final:
             # The first end seen is the end: Trainer 2.3 may take the condition back (trainer#3737).
             return None
-        if event.type is WatchType.SYNCED:
-            there = self._trainjob is not None and self._trainjob["metadata"]["uid"] in event.object["uids"]
-            return None if there else self._gone("does not exist (any more)")
-        uid = event.object["metadata"]["uid"]
-        if self._spec.uid is not None and uid != self._spec.uid:
-            return self._gone("was deleted, and another one has its name now")
+        match event.type:
+            case WatchType.SYNCED:
+                if self._trainjob is None:
+                    self._check_that_it_is_there()
+                return None
+            case WatchType.INTERRUPTED:
+                self._reporter.note(f"The cluster does not answer, and is asked again: {event.object['message']}")
+                return None
+            case WatchType.RECOVERED:
+                self._reporter.note("The cluster answers again")
+                return None
+        if self._spec.uid not in (None, event.object["metadata"]["uid"]):
+            self._check_that_it_is_there()
+            return None
         if event.type is WatchType.DELETED:
             return self._gone("was deleted while the task waited for it")
         self._trainjob = event.object
@@ -213,11 +225,33 @@ class _Waiting:
             self._evidence.trained_since = self._now()
         return None
 
+    def _check_that_it_is_there(self) -> None:
+        if self._checking is None or self._checking.done():
+            self._checking = asyncio.create_task(self._check())
+
+    async def _check(self) -> None:
+        # A feed that others share may be a moment behind, and has not heard yet of what was created just now.
+        try:
+            trainjob = await self._api.get(self._spec.name)
+        except NotFoundError:
+            self._put(lambda: self._gone("does not exist (any more)"))
+        except Exception as error:  # noqa: BLE001 (an error that nobody hears of would leave the wait hanging)
+            self._put(_raiser(error))
+        else:
+            if self._spec.uid not in (None, trainjob["metadata"]["uid"]):
+                self._put(lambda: self._gone("was deleted, and another one has its name now"))
+            else:
+                self._put(lambda: self._see_trainjob(WatchEvent(WatchType.ADDED, trainjob)))
+
+    def _hide_pods(self, error: ForbiddenError) -> None:
+        self._reporter.warning(f"Not permitted to list and watch pods, so less can be told: {error.message}")
+        self._pods_hidden = True
+
     def _gone(self, what: str) -> Diagnosis:
         return Diagnosis(Cause.DELETED, f"TrainJob {self._api.namespace}/{self._spec.name} {what}")
 
     def _see_pod(self, event: WatchEvent) -> None:
-        if event.type is WatchType.SYNCED:
+        if not event.is_change:
             return
         pod = Pod.from_object(event.object)
         self._evidence.remember(pod)

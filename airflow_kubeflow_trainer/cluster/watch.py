@@ -14,7 +14,13 @@ from typing import Any
 
 from airflow_kubeflow_trainer.cluster.client import REQUEST_TIMEOUT_SECONDS, Client
 from airflow_kubeflow_trainer.cluster.resources import Resource
-from airflow_kubeflow_trainer.exceptions import ApiError, ClusterUnreachableError, ExpiredError, api_error
+from airflow_kubeflow_trainer.exceptions import (
+    ApiError,
+    ClusterUnreachableError,
+    ExpiredError,
+    ForbiddenError,
+    api_error,
+)
 
 PAGE_SIZE = 500
 WATCH_SECONDS = 290
@@ -23,6 +29,10 @@ SILENCE_SECONDS = 330.0
 """A WATCH that has said nothing for longer than it was asked to last is taken for a dead connection."""
 GIVE_UP_SECONDS = 600.0
 """How long the API server may fail, without one good answer, before the watch gives up."""
+TELL_SECONDS = 30.0
+"""An outage that lasts longer is told of."""
+POLL_SECONDS = 10.0
+"""Between two lists, where watching is not permitted."""
 SHORTEST_WATCH_SECONDS = 1.0
 """A WATCH that ends sooner is not asked for again before."""
 FIRST_DELAY_SECONDS, LAST_DELAY_SECONDS = 0.2, 15.0
@@ -38,6 +48,10 @@ class WatchType(StrEnum):
     DELETED = "DELETED"
     SYNCED = "SYNCED"
     """All that existed has been told (as ADDED); ``object["uids"]`` lists it, so what is not among them is gone."""
+    INTERRUPTED = "INTERRUPTED"
+    """There has been no good answer for ``TELL_SECONDS``; ``object["message"]`` says why. The asking goes on."""
+    RECOVERED = "RECOVERED"
+    """There are answers again."""
 
 
 @dataclass(frozen=True)
@@ -47,81 +61,112 @@ class WatchEvent:
     type: WatchType
     object: dict[str, Any]
 
+    @property
+    def is_change(self) -> bool:
+        """Whether it is about an object, not about the watch itself."""
+        return self.type in (WatchType.ADDED, WatchType.MODIFIED, WatchType.DELETED)
 
-async def watch(
-    client: Client,
-    resource: Resource,
-    *,
-    namespace: str | None = None,
-    label_selector: str | None = None,
-    field_selector: str | None = None,
-) -> AsyncIterator[WatchEvent]:
-    """Tell every object and then every change, without an end.
 
-    Dropped connections, 429 and 5xx are waited out with growing, jittered delays, for at most
-    ``GIVE_UP_SECONDS`` without a good answer; an expired resourceVersion leads to a new list.
+class Watch:
+    """One kind of object in one namespace, as LIST and then WATCH tell it.
 
-    :raises ApiError: what waiting does not heal: 401, 403, 404.
-    :raises ClusterUnreachableError: no answer for ``GIVE_UP_SECONDS``.
+    Dropped connections, 429 and 5xx are waited out with growing, jittered delays, for at most ``GIVE_UP_SECONDS``
+    without a good answer; an expired resourceVersion leads to a new list. Where a LIST is permitted and a WATCH is
+    not, the list is asked for again every ``POLL_SECONDS``.
     """
-    selectors = _selectors(label_selector, field_selector)
-    path = resource.path(namespace=namespace)
-    outage = _Outage()
-    version: str | None = None
-    while True:
+
+    def __init__(
+        self,
+        client: Client,
+        resource: Resource,
+        *,
+        namespace: str | None = None,
+        label_selector: str | None = None,
+        field_selector: str | None = None,
+    ) -> None:
+        self._client = client
+        self._path = resource.path(namespace=namespace)
+        self._selectors = _selectors(label_selector, field_selector)
+        self._version: str | None = None
+        """Up to where all has been told; None where a list is needed first."""
+        self._polling = False
+
+    async def events(self) -> AsyncIterator[WatchEvent]:
+        """Tell every object and then every change, without an end.
+
+        :raises ApiError: what waiting does not heal: 401, 403, 404.
+        :raises ClusterUnreachableError: no answer for ``GIVE_UP_SECONDS``.
+        """
+        outage = _Outage()
+        self._version = None
+        while True:
+            try:
+                async for event in self._round():
+                    if outage.over():
+                        yield WatchEvent(WatchType.RECOVERED, {})
+                    if event is not None:
+                        yield event
+            except ExpiredError:
+                self._version = None
+            except (ApiError, ClusterUnreachableError) as error:
+                delay = outage.delay(error)
+                if outage.news():
+                    yield WatchEvent(WatchType.INTERRUPTED, {"message": str(error)})
+                log.info("Asking for %s again in %.1f s: %s", self._path, delay, error)
+                await asyncio.sleep(delay)
+
+    async def _round(self) -> AsyncIterator[WatchEvent | None]:
+        """One list, where one is needed, and one watch; None is a sign of life."""
+        if self._version is None:
+            async for listed, version in self._list():
+                self._version = version
+                yield listed
+        started = time.monotonic()
         try:
-            if version is None:
-                async for listed, at in _list(client, path, selectors):
-                    version = at
-                    yield listed
-                outage.over()
-            started = time.monotonic()
-            async for changed, seen in _watch_once(client, path, selectors, version):
-                version = seen
-                outage.over()
-                if changed is not None:
-                    yield changed
-            await asyncio.sleep(max(0.0, SHORTEST_WATCH_SECONDS - (time.monotonic() - started)))
-        except ExpiredError:
-            version = None
-        except (ApiError, ClusterUnreachableError) as error:
-            await outage.wait(error)
+            async for changed, version in self._changes():
+                self._version = version
+                yield changed
+        except ForbiddenError as error:
+            if not self._polling:
+                log.warning("Listing every %.0f s, since watching is not permitted: %s", POLL_SECONDS, error.message)
+            self._polling = True
+            await asyncio.sleep(POLL_SECONDS)
+            self._version = None
+        await asyncio.sleep(max(0.0, SHORTEST_WATCH_SECONDS - (time.monotonic() - started)))
 
+    async def _list(self) -> AsyncIterator[tuple[WatchEvent, str | None]]:
+        # The version is told with the last event only: a list that breaks off must start again.
+        params: dict[str, str | int] = {**self._selectors, "limit": PAGE_SIZE}
+        uids: list[str] = []
+        while True:
+            page = await self._client.get(self._path, params=params)
+            for item in page.get("items", []):
+                uids.append(item["metadata"]["uid"])
+                yield WatchEvent(WatchType.ADDED, item), None
+            token = page["metadata"].get("continue")
+            if not token:
+                yield WatchEvent(WatchType.SYNCED, {"uids": uids}), page["metadata"]["resourceVersion"]
+                return
+            params["continue"] = token
 
-async def _list(client: Client, path: str, selectors: dict[str, str]) -> AsyncIterator[tuple[WatchEvent, str | None]]:
-    # The version is told with the last event only: a list that breaks off must start again.
-    params: dict[str, str | int] = {**selectors, "limit": PAGE_SIZE}
-    uids: list[str] = []
-    while True:
-        page = await client.get(path, params=params)
-        for item in page.get("items", []):
-            uids.append(item["metadata"]["uid"])
-            yield WatchEvent(WatchType.ADDED, item), None
-        token = page["metadata"].get("continue")
-        if not token:
-            yield WatchEvent(WatchType.SYNCED, {"uids": uids}), page["metadata"]["resourceVersion"]
-            return
-        params["continue"] = token
-
-
-async def _watch_once(
-    client: Client, path: str, selectors: dict[str, str], version: str | None
-) -> AsyncIterator[tuple[WatchEvent | None, str]]:
-    params: dict[str, str | int | bool] = {
-        **selectors,
-        "watch": True,
-        "allowWatchBookmarks": True,
-        "resourceVersion": version or "0",
-        "timeoutSeconds": WATCH_SECONDS,
-    }
-    async with client.stream(path, params=params, answer_within=REQUEST_TIMEOUT_SECONDS) as chunks:
-        async for line in lines(chunks, silence_seconds=SILENCE_SECONDS):
-            event = json.loads(line)
-            body = event["object"]
-            if event["type"] == "ERROR":
-                raise api_error(body.get("code", 500), body.get("reason", ""), body.get("message", ""))
-            changed = None if event["type"] == "BOOKMARK" else WatchEvent(WatchType(event["type"]), body)
-            yield changed, body["metadata"]["resourceVersion"]
+    async def _changes(self) -> AsyncIterator[tuple[WatchEvent | None, str]]:
+        params: dict[str, str | int | bool] = {
+            **self._selectors,
+            "watch": True,
+            "allowWatchBookmarks": True,
+            "resourceVersion": self._version or "0",
+            "timeoutSeconds": WATCH_SECONDS,
+        }
+        async with self._client.stream(self._path, params=params, answer_within=REQUEST_TIMEOUT_SECONDS) as chunks:
+            # An answer that has begun is a good one, though nothing may change for long.
+            yield None, self._version or "0"
+            async for line in lines(chunks, silence_seconds=SILENCE_SECONDS):
+                event = json.loads(line)
+                body = event["object"]
+                if event["type"] == "ERROR":
+                    raise api_error(body.get("code", 500), body.get("reason", ""), body.get("message", ""))
+                changed = None if event["type"] == "BOOKMARK" else WatchEvent(WatchType(event["type"]), body)
+                yield changed, body["metadata"]["resourceVersion"]
 
 
 async def lines(chunks: AsyncIterator[bytes], *, silence_seconds: float | None = None) -> AsyncIterator[bytes]:
@@ -155,13 +200,16 @@ class _Outage:
     def __init__(self) -> None:
         self._since: float | None = None
         self._delay = FIRST_DELAY_SECONDS
+        self._told = False
 
-    def over(self) -> None:
-        self._since = None
-        self._delay = FIRST_DELAY_SECONDS
+    def over(self) -> bool:
+        """Take note of a good answer; say whether it ends an outage that was told of."""
+        told = self._told
+        self._since, self._delay, self._told = None, FIRST_DELAY_SECONDS, False
+        return told
 
-    async def wait(self, error: ApiError | ClusterUnreachableError) -> None:
-        """Sleep before the next try, or raise the error where another try would not help."""
+    def delay(self, error: ApiError | ClusterUnreachableError) -> float:
+        """Return the seconds until the next try, or raise the error where another try would not help."""
         if isinstance(error, ApiError) and not (error.status == 429 or error.status >= 500):
             raise error
         now = time.monotonic()
@@ -170,9 +218,15 @@ class _Outage:
             raise error
         asked = error.details.get("retryAfterSeconds", 0) if isinstance(error, ApiError) else 0
         delay = max(float(asked), self._delay * random.uniform(0.5, 1.5))
-        log.info("Watching again in %.1f s: %s", delay, error)
         self._delay = min(self._delay * 2, LAST_DELAY_SECONDS)
-        await asyncio.sleep(delay)
+        return delay
+
+    def news(self) -> bool:
+        """Whether it has lasted long enough to tell of it, and nobody has been told."""
+        lasted = self._since is not None and time.monotonic() - self._since >= TELL_SECONDS
+        news = lasted and not self._told
+        self._told |= lasted
+        return news
 
 
 def _selectors(label_selector: str | None, field_selector: str | None) -> dict[str, str]:

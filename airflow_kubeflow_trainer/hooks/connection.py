@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +64,10 @@ class ClusterSettings:
         if len(chosen) > 1:
             raise ConfigError(f"The kubernetes connection names {' and '.join(chosen)}; only one of them can be used")
         return settings
+
+    def key(self) -> str:
+        """Give the same text for the same settings, and for no others. It holds secrets where the settings do."""
+        return json.dumps(asdict(self), sort_keys=True, default=str)
 
     async def credentials(self) -> Credentials:
         """Read the credentials anew: tokens and certificates may have changed since the last time.

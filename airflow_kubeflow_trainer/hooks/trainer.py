@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from airflow.providers.common.compat.sdk import AirflowNotFoundException
@@ -15,7 +16,10 @@ from airflow.sdk.bases.hook import BaseHook
 
 from airflow_kubeflow_trainer.cluster import waiting
 from airflow_kubeflow_trainer.cluster.client import Client
+from airflow_kubeflow_trainer.cluster.credentials import Credentials
+from airflow_kubeflow_trainer.cluster.feed import Feeds
 from airflow_kubeflow_trainer.cluster.logs import LogLine
+from airflow_kubeflow_trainer.cluster.sharing import Shared
 from airflow_kubeflow_trainer.cluster.trainjobs import TrainJobApi
 from airflow_kubeflow_trainer.cluster.waiting import Outcome, WaitSpec
 from airflow_kubeflow_trainer.cluster.watch import lines
@@ -26,6 +30,17 @@ from airflow_kubeflow_trainer.trainjob.phase import Phase, PhaseReport, phase_of
 from airflow_kubeflow_trainer.trainjob.pods import Pod
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class SharedCluster:
+    """What all who wait for TrainJobs of one namespace share."""
+
+    api: TrainJobApi
+    feeds: Feeds
+
+
+_shared: Shared[SharedCluster] = Shared()
 
 
 class KubeflowTrainerHook(BaseHook):
@@ -81,10 +96,33 @@ class KubeflowTrainerHook(BaseHook):
     async def connect(self) -> AsyncIterator[TrainJobApi]:
         """Open the cluster for a coroutine; all calls inside share one pool of connections."""
         if self._settings is None:
-            extras = await self._extras_in_coroutine()
-            self._settings = ClusterSettings.from_extras(extras, **self._arguments)  # type: ignore[arg-type]
-        async with Client(await self.settings.credentials()) as client:
+            self._settings = await self._settings_in_coroutine()
+        async with Client(await self.settings.credentials(), renew=self.settings.credentials) as client:
             yield TrainJobApi(client, namespace=self.namespace)
+
+    @asynccontextmanager
+    async def share(self) -> AsyncIterator[SharedCluster]:
+        """Open the cluster for a coroutine, or join those of this event loop that have it open.
+
+        Of one cluster, credential and namespace there is one pool of connections and one watch, whoever asks.
+        """
+        self._settings = await self._settings_in_coroutine()
+        async with _shared.use((self.settings.key(), self.namespace), self._open_shared) as cluster:
+            yield cluster
+
+    @asynccontextmanager
+    async def _open_shared(self) -> AsyncIterator[SharedCluster]:
+        async def renew() -> Credentials:
+            # From the connection again: somebody may have put a new token there.
+            return await (await self._settings_in_coroutine()).credentials()
+
+        async with Client(await self.settings.credentials(), renew=renew) as client:
+            api = TrainJobApi(client, namespace=self.namespace)
+            yield SharedCluster(api, Feeds.of_namespace(api))
+
+    async def _settings_in_coroutine(self) -> ClusterSettings:
+        extras = await self._extras_in_coroutine()
+        return ClusterSettings.from_extras(extras, **self._arguments)  # type: ignore[arg-type]
 
     def list_runtimes(self) -> list[dict[str, Any]]:
         """List the training runtimes: the cluster's, then the namespace's own."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator, Coroutine
 from typing import Any
 
@@ -13,7 +12,7 @@ from airflow_kubeflow_trainer.cluster import waiting
 from airflow_kubeflow_trainer.cluster.ending import stop
 from airflow_kubeflow_trainer.cluster.waiting import Outcome, Reporter, WaitSpec
 from airflow_kubeflow_trainer.config.actions import OnKillAction
-from airflow_kubeflow_trainer.exceptions import ApiError, ConflictError, NotFoundError, UnauthorizedError
+from airflow_kubeflow_trainer.exceptions import ApiError, ConflictError, NotFoundError
 from airflow_kubeflow_trainer.hooks.trainer import KubeflowTrainerHook
 from airflow_kubeflow_trainer.trainjob.diagnosis import Cause, Diagnosis
 from airflow_kubeflow_trainer.triggers.event import TrainJobEvent, event_of
@@ -107,26 +106,15 @@ async def wait_for_event(hook: KubeflowTrainerHook, spec: WaitSpec, result: Any,
     """Wait for a TrainJob and pack how it ended; a cluster that cannot be asked is an outcome too."""
     namespace = hook.given_namespace or ""
     try:
-        outcome, namespace = await _wait_through_renewals(hook, spec, log)
+        async with hook.share() as cluster:
+            namespace = cluster.api.namespace
+            reporter: Reporter = TaskLogReporter(log, name=spec.name, namespace=namespace)
+            outcome = await waiting.wait(cluster.api, spec, reporter, feeds=cluster.feeds)
     except ApiError as error:
         outcome = Outcome(diagnosis=Diagnosis(Cause.UNREACHABLE, f"The cluster refused to tell: {error}"), alive=True)
     except Exception as error:  # noqa: BLE001 (without an event the task would end with a bare traceback, and no clean-up)
         outcome = Outcome(diagnosis=Diagnosis(Cause.UNREACHABLE, f"{type(error).__name__}: {error}"), alive=True)
     return event_of(outcome, name=spec.name, namespace=namespace, uid=spec.uid, result=result)
-
-
-async def _wait_through_renewals(hook: KubeflowTrainerHook, spec: WaitSpec, log: Any) -> tuple[Outcome, str]:
-    """Wait, with new credentials from the connection whenever the cluster no longer takes the old ones."""
-    while True:
-        async with hook.connect() as api:
-            reporter: Reporter = TaskLogReporter(log, name=spec.name, namespace=api.namespace)
-            # Fresh credentials that are refused are wrong: this is outside of what is tried again.
-            with contextlib.suppress(NotFoundError):
-                await api.get(spec.name)
-            try:
-                return await waiting.wait(api, spec, reporter), api.namespace
-            except UnauthorizedError as error:
-                log.info("The cluster no longer takes our credentials, which are read anew: %s", error.message)
 
 
 async def _to_its_end(work: Coroutine[Any, Any, None]) -> None:

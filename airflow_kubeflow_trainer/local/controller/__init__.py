@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from airflow_kubeflow_trainer.cluster.client import Client
 from airflow_kubeflow_trainer.cluster.resources import PODS, TRAINJOBS
-from airflow_kubeflow_trainer.cluster.watch import WatchType, watch
+from airflow_kubeflow_trainer.cluster.watch import Watch
 from airflow_kubeflow_trainer.exceptions import ApiError, ClusterUnreachableError
 from airflow_kubeflow_trainer.local.controller import runtimes
 from airflow_kubeflow_trainer.local.controller.garbage import GarbageCollector
@@ -47,14 +47,14 @@ async def run_controller(client: Client, *, clock: Clock = time) -> None:
 
 
 async def _follow_trainjobs(client: Client, queue: WorkQueue[Key]) -> None:
-    async for event in watch(client, TRAINJOBS):
-        if event.type is not WatchType.SYNCED:
+    async for event in Watch(client, TRAINJOBS).events():
+        if event.is_change:
             queue.add(_key(event.object))
 
 
 async def _follow_pods(client: Client, queue: WorkQueue[Key]) -> None:
-    async for event in watch(client, PODS, label_selector=JOBSET_NAME_LABEL):
-        if event.type is not WatchType.SYNCED:
+    async for event in Watch(client, PODS, label_selector=JOBSET_NAME_LABEL).events():
+        if event.is_change:
             metadata = event.object["metadata"]
             queue.add((metadata["namespace"], metadata["labels"][JOBSET_NAME_LABEL]))
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from airflow_kubeflow_trainer.cluster.client import Client
 from airflow_kubeflow_trainer.cluster.resources import NODES, PERSISTENT_VOLUME_CLAIMS, PODS, Resource
-from airflow_kubeflow_trainer.cluster.watch import WatchEvent, WatchType, watch
+from airflow_kubeflow_trainer.cluster.watch import Watch, WatchEvent, WatchType
 from airflow_kubeflow_trainer.exceptions import KubeflowTrainerError
 from airflow_kubeflow_trainer.local.kubelet import node
 from airflow_kubeflow_trainer.local.kubelet.claims import ClaimBinder
@@ -164,8 +164,9 @@ async def _forever(
     """Watch through every outage, also those that the watch itself gives up on."""
     while True:
         try:
-            async for event in watch(client, resource, field_selector=field_selector):
-                yield event
+            async for event in Watch(client, resource, field_selector=field_selector).events():
+                if event.is_change or event.type is WatchType.SYNCED:
+                    yield event
         except KubeflowTrainerError as error:
             log.warning("%s are watched again in %.0f s: %s", resource.plural, RECONNECT_SECONDS, error)
         await asyncio.sleep(RECONNECT_SECONDS)

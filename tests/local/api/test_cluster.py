@@ -19,7 +19,7 @@ import pytest
 from airflow_kubeflow_trainer.cluster.client import Client
 from airflow_kubeflow_trainer.cluster.credentials import Credentials
 from airflow_kubeflow_trainer.cluster.resources import CONFIG_MAPS, NODES, PODS, TRAINJOBS
-from airflow_kubeflow_trainer.cluster.watch import watch
+from airflow_kubeflow_trainer.cluster.watch import Watch
 from airflow_kubeflow_trainer.local.cluster import ClusterStartError, LocalCluster
 from airflow_kubeflow_trainer.local.running import keep_running
 
@@ -102,7 +102,7 @@ def _wait_for_trainjob(cluster: LocalCluster, name: str, wanted: Callable[[dict[
     async def wait() -> dict[str, Any]:
         credentials = Credentials.from_token(server=cluster.server, ca_file=cluster.ca_file, token=cluster.token)
         async with asyncio.timeout(PATIENCE_SECONDS), Client(credentials) as client:
-            async for event in watch(client, TRAINJOBS, field_selector=f"metadata.name={name}"):
+            async for event in Watch(client, TRAINJOBS, field_selector=f"metadata.name={name}").events():
                 if wanted(event.object):
                     return event.object
         raise AssertionError("the watch has ended")

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airflow_kubeflow_trainer.cluster.resources import CONFIG_MAPS
-from airflow_kubeflow_trainer.cluster.watch import WatchType, watch
+from airflow_kubeflow_trainer.cluster.watch import Watch, WatchType
 from airflow_kubeflow_trainer.exceptions import ApiError, ExpiredError
 from airflow_kubeflow_trainer.local.api import resources
 from airflow_kubeflow_trainer.local.api.listing import list_options, list_page
@@ -146,7 +146,7 @@ async def test_after_a_restart_only_the_latest_version_can_be_watched_on(five: S
 async def test_a_client_that_watches_for_ever_lists_again_where_it_must(server: Server) -> None:
     await server.restart(history_length=1)
     seen: list[tuple[str, str]] = []
-    async for event in watch(server.client, CONFIG_MAPS, namespace="default"):
+    async for event in Watch(server.client, CONFIG_MAPS, namespace="default").events():
         seen.append((event.type, event.object.get("metadata", {}).get("name", "")))
         if event.type is WatchType.SYNCED and len(seen) == 1:
             # More than the history holds, before the watch that follows the list.

@@ -18,6 +18,8 @@ from airflow.sdk.exceptions import TaskDeferred
 
 from airflow_kubeflow_trainer import BuiltinTrainerOperator
 from airflow_kubeflow_trainer.cluster import submission, waiting
+from airflow_kubeflow_trainer.cluster.client import Client
+from airflow_kubeflow_trainer.cluster.credentials import Credentials
 from airflow_kubeflow_trainer.cluster.trainjobs import TrainJobApi
 from airflow_kubeflow_trainer.config import PersistentVolumeOutput
 from airflow_kubeflow_trainer.exceptions import (
@@ -250,19 +252,20 @@ def test_a_cluster_that_cannot_be_asked_any_more_is_no_reason_to_end_a_training(
 def test_credentials_that_expire_are_read_anew(
     hook: KubeflowTrainerHook, task: Task, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    wait, expiries = waiting.wait, []
+    send, used, refused = Client._send_as, [], []
 
-    async def expire_three_times(*args: Any, **kwargs: Any) -> Any:
-        if len(expiries) < 3:
-            expiries.append(1)
+    async def good_for_one_request(self: Client, credentials: Credentials, *args: Any, **kwargs: Any) -> Any:
+        if credentials in used and len(refused) < 3:
+            refused.append(credentials)
             raise UnauthorizedError(401, "Unauthorized", "Unauthorized")
-        return await wait(*args, **kwargs)
+        used.append(credentials)
+        return await send(self, credentials, *args, **kwargs)
 
-    monkeypatch.setattr(waiting, "wait", expire_three_times)
+    monkeypatch.setattr(Client, "_send_as", good_for_one_request)
 
     operator("true").execute(task.context())
 
-    assert len(expiries) == 3
+    assert len(refused) == 3
 
 
 def test_a_new_try_ends_what_an_earlier_one_left_running(hook: KubeflowTrainerHook, task: Task) -> None:

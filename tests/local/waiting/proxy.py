@@ -1,0 +1,127 @@
+"""A way to the local cluster on which everything can go wrong, and that counts what passes."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+
+import aiohttp
+from aiohttp import web
+
+from airflow_kubeflow_trainer.cluster.credentials import Credentials
+
+Fault = Callable[[web.Request], web.Response | None]
+"""Answers in the API server's place, or lets the request pass."""
+
+
+@dataclass
+class Proxy:
+    """Passes requests on to a cluster, unless :attr:`fault` answers them."""
+
+    target: Credentials
+    server: str = ""
+    fault: Fault = lambda request: None
+    requests: list[str] = field(default_factory=list)
+    """Of each request the verb (list and watch apart), resource and selector."""
+    watches: list[asyncio.Task[None]] = field(default_factory=list)
+    """The watches that are open."""
+    mute: bool = False
+    """Whether watches say nothing any more."""
+
+    def credentials(self, token: str = "first") -> Credentials:
+        async def headers() -> dict[str, str]:
+            return {"Authorization": f"Bearer {token}"}
+
+        return Credentials(server=self.server, ssl_context=None, headers=headers)
+
+    def count(self, verb: str) -> int:
+        return len([request for request in self.requests if request.startswith(f"{verb} ")])
+
+    def cut(self) -> None:
+        """Break all watches off."""
+        for watch in self.watches:
+            watch.cancel()
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Wait until something holds that a request makes true."""
+        async with asyncio.timeout(20):
+            while not condition():
+                await asyncio.sleep(0.01)
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        self.requests.append(_summary(request))
+        answer = self.fault(request)
+        if answer is not None:
+            return answer
+        async with aiohttp.ClientSession(auto_decompress=False) as session:
+            headers = {**await self.target.headers(), "Content-Type": request.headers.get("Content-Type", "")}
+            async with session.request(
+                request.method,
+                self.target.server + request.path,
+                params=request.query,
+                data=await request.read(),
+                headers=headers,
+                ssl=self.target.ssl_context or False,
+                timeout=aiohttp.ClientTimeout(total=None),
+            ) as upstream:
+                return await self._pass_on(request, upstream)
+
+    async def _pass_on(self, request: web.Request, upstream: aiohttp.ClientResponse) -> web.StreamResponse:
+        response = web.StreamResponse(status=upstream.status, headers={"Content-Type": upstream.content_type})
+        await response.prepare(request)
+        watching = "watch" in request.query
+        task = asyncio.ensure_future(self._copy(response, upstream, watching))
+        if watching:
+            self.watches.append(task)
+        try:
+            await task
+        except asyncio.CancelledError:
+            if request.transport is not None:
+                request.transport.abort()
+            raise
+        finally:
+            task.cancel()
+            if watching:
+                self.watches.remove(task)
+        return response
+
+    async def _copy(self, response: web.StreamResponse, upstream: aiohttp.ClientResponse, watching: bool) -> None:
+        async for chunk in upstream.content.iter_any():
+            if not (watching and self.mute):
+                await response.write(chunk)
+
+
+def _summary(request: web.Request) -> str:
+    verb = "watch" if "watch" in request.query else request.method.lower()
+    *_, kind, last = request.path.split("/")
+    collection = last in ("trainjobs", "pods")
+    if verb == "get" and collection:
+        verb = "list"
+    return f"{verb} {last if collection else kind + '/' + last}"
+
+
+@contextlib.asynccontextmanager
+async def proxy_to(target: Credentials) -> AsyncIterator[Proxy]:
+    """Serve a Proxy on a free port."""
+    proxy = Proxy(target)
+    app = web.Application(client_max_size=2**24)
+    app.router.add_route("*", "/{path:.*}", proxy.handle)
+    runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    host, port = runner.addresses[0][:2]
+    proxy.server = f"http://{host}:{port}"
+    try:
+        yield proxy
+    finally:
+        proxy.cut()
+        await runner.cleanup()
+
+
+def status(code: int, reason: str, message: str = "as a test wants it", **headers: str) -> web.Response:
+    """A failure as the API server answers it."""
+    body = {"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code, "reason": reason}
+    return web.json_response({**body, "message": message}, status=code, headers=headers)

@@ -1,0 +1,321 @@
+"""Many waits over one watch, and whatever may happen to it meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from airflow_kubeflow_trainer.cluster import watch
+from airflow_kubeflow_trainer.cluster.client import Client
+from airflow_kubeflow_trainer.cluster.credentials import Credentials, from_kubeconfig
+from airflow_kubeflow_trainer.cluster.feed import Feeds
+from airflow_kubeflow_trainer.cluster.trainjobs import TrainJobApi
+from airflow_kubeflow_trainer.cluster.waiting import Outcome, WaitSpec, wait
+from airflow_kubeflow_trainer.exceptions import ApiError, ForbiddenError, UnauthorizedError
+from airflow_kubeflow_trainer.local.cluster import LocalCluster
+from airflow_kubeflow_trainer.trainjob.diagnosis import Cause
+from tests.local.waiting.conftest import Recorder
+from tests.local.waiting.proxy import Proxy, proxy_to, status
+
+
+class Triggerer:
+    """Waits as a triggerer does: over feeds that all waits share."""
+
+    def __init__(self, proxy: Proxy) -> None:
+        self.proxy = proxy
+        self.token = "first"
+        self.renewals = 0
+        self.client = Client(proxy.credentials(self.token), renew=self.renew)
+        self.api = TrainJobApi(self.client, namespace="default")
+        self.feeds = Feeds.of_namespace(self.api)
+
+    async def renew(self) -> Credentials:
+        self.renewals += 1
+        return self.proxy.credentials(self.token)
+
+    def wait(self, trainjob: dict[str, Any], reporter: Recorder | None = None, **spec: Any) -> asyncio.Task[Outcome]:
+        metadata = trainjob["metadata"]
+        wanted = WaitSpec(name=metadata["name"], uid=metadata["uid"], get_logs=False, **spec)
+        return asyncio.create_task(wait(self.api, wanted, reporter or Recorder(), feeds=self.feeds))
+
+
+@pytest.fixture
+async def proxy(local_cluster: LocalCluster) -> AsyncIterator[Proxy]:
+    async with proxy_to(await from_kubeconfig(local_cluster.kubeconfig)) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+async def triggerer(proxy: Proxy) -> AsyncIterator[Triggerer]:
+    triggerer = Triggerer(proxy)
+    async with triggerer.client:
+        yield triggerer
+
+
+class Held:
+    """TrainJobs that wait, suspended, until they are let go, and then end well."""
+
+    def __init__(self, api: TrainJobApi, make: Callable[..., Awaitable[Any]]) -> None:
+        self._api = api
+        self._make = make
+        self._names: list[str] = []
+
+    async def __call__(self) -> dict[str, Any]:
+        trainjob: dict[str, Any] = await self._make("true", suspend=True)
+        self._names.append(trainjob["metadata"]["name"])
+        return trainjob
+
+    async def let_go(self) -> None:
+        there = {trainjob["metadata"]["name"] for trainjob in await self._api.find()}
+        for name in there & set(self._names):
+            await self._api.set_suspend(name, False)
+
+
+@pytest.fixture
+def held(api: TrainJobApi, make: Callable[..., Awaitable[Any]]) -> Held:
+    return Held(api, make)
+
+
+def watching(proxy: Proxy) -> Callable[[], bool]:
+    return lambda: len(proxy.watches) == 2
+
+
+async def test_many_waits_cost_as_many_requests_as_one(triggerer: Triggerer, proxy: Proxy, held: Held) -> None:
+    trainjobs = [await held() for _ in range(8)]
+    waits = [triggerer.wait(trainjob) for trainjob in trainjobs]
+    await proxy.until(watching(proxy))
+
+    assert sorted(proxy.requests) == ["list pods", "list trainjobs", "watch pods", "watch trainjobs"]
+
+    await held.let_go()
+    assert [outcome.diagnosis for outcome in await asyncio.gather(*waits)] == [None] * 8
+    assert proxy.count("watch") == 2
+
+
+async def test_the_watch_lasts_from_the_first_wait_to_the_last(triggerer: Triggerer, proxy: Proxy, make: Any) -> None:
+    first, second = triggerer.wait(await make("exec sleep 60")), triggerer.wait(await make("exec sleep 60"))
+    await proxy.until(watching(proxy))
+    first.cancel()
+    await asyncio.gather(first, return_exceptions=True)
+    assert len(proxy.watches) == 2
+
+    second.cancel()
+    await proxy.until(lambda: not proxy.watches)
+
+    assert (await triggerer.wait(await make("true"))).diagnosis is None
+    assert proxy.count("watch") == 4
+
+
+async def test_a_wait_that_joins_hears_what_was_told_before_it_came(
+    triggerer: Triggerer, proxy: Proxy, make: Any
+) -> None:
+    keeper = triggerer.wait(await make("exec sleep 60"))
+    ended = await make("exit 0")
+    assert (await triggerer.wait(ended)).diagnosis is None
+    requests = proxy.count("list") + proxy.count("watch")
+
+    assert (await triggerer.wait(ended)).diagnosis is None
+
+    # One list of the pods, once the end is known.
+    assert proxy.count("list") + proxy.count("watch") == requests + 1
+    keeper.cancel()
+
+
+async def test_a_trainjob_that_a_late_watch_has_not_heard_of_is_there_all_the_same(
+    triggerer: Triggerer, proxy: Proxy, held: Held
+) -> None:
+    keeper = triggerer.wait(await held())
+    await proxy.until(watching(proxy))
+    proxy.mute = True
+
+    late = triggerer.wait(await held())
+    await proxy.until(lambda: proxy.count("get") == 1)
+    proxy.mute = False
+    await held.let_go()
+
+    assert (await late).diagnosis is None
+    assert (await keeper).diagnosis is None
+
+
+async def test_one_that_is_deleted_ends_its_own_wait_only(triggerer: Triggerer, proxy: Proxy, held: Held) -> None:
+    doomed, other = await held(), await held()
+    waits = [triggerer.wait(doomed), triggerer.wait(other)]
+    await proxy.until(watching(proxy))
+
+    await triggerer.api.delete(doomed["metadata"]["name"])
+    gone = await waits[0]
+    await held.let_go()
+
+    assert gone.diagnosis is not None
+    assert gone.diagnosis.cause is Cause.DELETED
+    assert (await waits[1]).diagnosis is None
+
+
+async def test_what_happens_while_the_connection_is_down_is_not_missed(
+    triggerer: Triggerer, proxy: Proxy, held: Held, api: TrainJobApi
+) -> None:
+    ends, vanishes = await held(), await held()
+    waits = [triggerer.wait(ends), triggerer.wait(vanishes)]
+    await proxy.until(watching(proxy))
+    proxy.fault = lambda request: status(503, "ServiceUnavailable")
+    proxy.cut()
+
+    await api.delete(vanishes["metadata"]["name"])
+    await held.let_go()
+    await proxy.until(lambda: proxy.count("watch") >= 4)
+    proxy.fault = lambda request: None
+
+    assert (await waits[0]).diagnosis is None
+    gone = (await waits[1]).diagnosis
+    assert gone is not None
+    assert gone.cause is Cause.DELETED
+
+
+async def test_a_version_that_has_expired_leads_to_a_new_list_that_tells_what_is_gone(
+    triggerer: Triggerer, proxy: Proxy, held: Held, api: TrainJobApi
+) -> None:
+    ends, vanishes = await held(), await held()
+    waits = [triggerer.wait(ends), triggerer.wait(vanishes)]
+    await proxy.until(watching(proxy))
+    expired: list[str] = []
+
+    def expire(request: web.Request) -> web.Response | None:
+        if "watch" in request.query and len(expired) < 2:
+            expired.append(request.path)
+            return status(410, "Expired", "too old resource version")
+        return None
+
+    await api.delete(vanishes["metadata"]["name"])
+    proxy.fault = expire
+    proxy.cut()
+    gone = (await waits[1]).diagnosis
+    await held.let_go()
+
+    assert gone is not None
+    assert gone.cause is Cause.DELETED
+    assert (await waits[0]).diagnosis is None
+    assert len(expired) == 2
+
+
+async def test_too_many_requests_are_asked_again_when_the_server_says(
+    triggerer: Triggerer, proxy: Proxy, make: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    naps: list[float] = []
+    sleep = asyncio.sleep
+
+    async def nap(seconds: float) -> None:
+        naps.append(seconds)
+        await sleep(min(seconds, 0.01))
+
+    refused: list[str] = []
+
+    def refuse(request: web.Request) -> web.Response | None:
+        if len(refused) < 2:
+            refused.append(request.path)
+            # As the API server's own limits answer: plain text, and a header.
+            return web.Response(
+                status=429, text="Too many requests, please try again later.", headers={"Retry-After": "7"}
+            )
+        return None
+
+    proxy.fault = refuse
+    monkeypatch.setattr(watch.asyncio, "sleep", nap)
+
+    assert (await triggerer.wait(await make("true"))).diagnosis is None
+    assert len([seconds for seconds in naps if seconds >= 7]) == 2
+
+
+async def test_a_connection_that_says_nothing_any_more_is_left(
+    triggerer: Triggerer, proxy: Proxy, held: Held, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch, "SILENCE_SECONDS", 0.5)
+    waiting = triggerer.wait(await held())
+    await proxy.until(watching(proxy))
+    proxy.mute = True
+    await held.let_go()
+    await proxy.until(lambda: proxy.count("watch") >= 4)
+    proxy.mute = False
+
+    assert (await waiting).diagnosis is None
+
+
+async def test_tokens_may_expire_again_and_again(triggerer: Triggerer, proxy: Proxy, held: Held) -> None:
+    waits = [triggerer.wait(await held()), triggerer.wait(await held())]
+    await proxy.until(watching(proxy))
+
+    for token in ("second", "third", "fourth"):
+        triggerer.token = token
+        proxy.fault = only(f"Bearer {token}")
+        before = proxy.count("watch")
+        proxy.cut()
+        await proxy.until(lambda before=before: len(proxy.watches) == 2 and proxy.count("watch") >= before + 2)
+    await held.let_go()
+
+    assert [outcome.diagnosis for outcome in await asyncio.gather(*waits)] == [None, None]
+    assert triggerer.renewals == 3
+
+
+async def test_fresh_credentials_that_are_refused_end_the_wait(triggerer: Triggerer, proxy: Proxy, held: Held) -> None:
+    waiting = triggerer.wait(await held())
+    await proxy.until(watching(proxy))
+    proxy.fault = only("Bearer that nobody has")
+    proxy.cut()
+
+    with pytest.raises(UnauthorizedError):
+        await waiting
+
+
+async def test_where_watching_is_not_permitted_the_list_is_asked_again_and_again(
+    triggerer: Triggerer, proxy: Proxy, held: Held, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch, "POLL_SECONDS", 0.05)
+    monkeypatch.setattr(watch, "SHORTEST_WATCH_SECONDS", 0.0)
+    proxy.fault = lambda request: status(403, "Forbidden") if "watch" in request.query else None
+    waits = [triggerer.wait(await held()) for _ in range(2)]
+    await proxy.until(lambda: proxy.count("list") >= 6)
+    await held.let_go()
+
+    assert [outcome.diagnosis for outcome in await asyncio.gather(*waits)] == [None, None]
+
+
+async def test_a_list_that_is_not_permitted_ends_all_waits_in_the_clusters_words(
+    triggerer: Triggerer, proxy: Proxy, held: Held
+) -> None:
+    words = 'trainjobs.trainer.kubeflow.org is forbidden: User "me" cannot list resource "trainjobs"'
+    proxy.fault = lambda request: status(403, "Forbidden", words) if request.path.endswith("/trainjobs") else None
+
+    for waiting in [triggerer.wait(await held()) for _ in range(2)]:
+        with pytest.raises(ForbiddenError, match='cannot list resource "trainjobs"'):
+            await waiting
+
+
+async def test_an_outage_is_told_when_it_lasts_and_ends_the_wait_when_it_does_not_end(
+    triggerer: Triggerer, proxy: Proxy, held: Held, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch, "TELL_SECONDS", 0.1)
+    reporter = Recorder()
+    waiting = triggerer.wait(await held(), reporter)
+    await proxy.until(watching(proxy))
+
+    proxy.fault = lambda request: status(500, "InternalError", "etcd is gone")
+    proxy.cut()
+    await proxy.until(lambda: bool(reporter.notes))
+    proxy.fault = lambda request: None
+    await proxy.until(lambda: "The cluster answers again" in reporter.notes)
+    assert "etcd is gone" in reporter.notes[0]
+
+    monkeypatch.setattr(watch, "GIVE_UP_SECONDS", 0.2)
+    proxy.fault = lambda request: status(500, "InternalError", "etcd is gone")
+    proxy.cut()
+    with pytest.raises(ApiError, match="etcd is gone"):
+        await waiting
+
+
+def only(authorization: str) -> Callable[[web.Request], web.Response | None]:
+    return lambda request: (
+        None if request.headers["Authorization"] == authorization else status(401, "Unauthorized", "Unauthorized")
+    )
