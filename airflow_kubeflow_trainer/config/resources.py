@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
+from decimal import Decimal
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, ValidationInfo
@@ -12,6 +14,12 @@ from airflow_kubeflow_trainer.config.base import is_pending
 _ALIASES = {"gpu": "nvidia.com/gpu", "storage": "ephemeral-storage"}
 _PLAIN = {"cpu", "memory", "ephemeral-storage"}
 _QUANTITY = re.compile(r"\+?(\d+(\.\d*)?|\.\d+)(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei|[eE][-+]?\d+)?")
+_SCALES = {
+    "": Decimal(1),
+    "m": Decimal("0.001"),
+    **{unit: Decimal(1000) ** power for power, unit in enumerate("kMGTPE", start=1)},
+    **{f"{unit}i": Decimal(1024) ** power for power, unit in enumerate("KMGTPE", start=1)},
+}
 
 
 def _check(resources: dict[str, Any], info: ValidationInfo[Any]) -> dict[str, Any]:
@@ -57,6 +65,21 @@ def resource_requirements(resources: dict[str, Any]) -> dict[str, Any]:
     """Make Kubernetes' resources of them: requests and limits are the same, as in the SDK."""
     quantities = {resource_name(name): str(quantity) for name, quantity in resources.items()}
     return {"limits": dict(quantities), "requests": dict(quantities)}
+
+
+def amount(quantity: Any) -> int:
+    """Count what a quantity stands for, rounded up: ``"1500m"`` CPUs are 2, ``"4"`` GPUs are 4.
+
+    :raises ValueError: it is no quantity.
+    """
+    found = _QUANTITY.fullmatch(str(quantity))
+    if found is None:
+        raise ValueError(f"{quantity!r} is no quantity")
+    suffix = found[3] or ""
+    if suffix not in _SCALES:
+        # An exponent.
+        return math.ceil(Decimal(found[0]))
+    return math.ceil(Decimal(found[0].removesuffix(suffix)) * _SCALES[suffix])
 
 
 Resources = Annotated[dict[str, Any], AfterValidator(_check)]

@@ -19,7 +19,6 @@ from airflow_kubeflow_trainer.config.base import ConfigModel, field_check, is_pe
 from airflow_kubeflow_trainer.config.commandline import overrides_of
 from airflow_kubeflow_trainer.config.datasets import TorchTuneDatasetBase, dataset_class
 from airflow_kubeflow_trainer.config.environment import Environment
-from airflow_kubeflow_trainer.config.markers import is_template
 from airflow_kubeflow_trainer.config.plain import attributes
 from airflow_kubeflow_trainer.config.resources import Resources
 from airflow_kubeflow_trainer.config.values import Component, Settings, component, dotted
@@ -192,22 +191,9 @@ class TorchTuneConfig(ConfigModel):
 
     @model_validator(mode="after")
     def _check_together(self) -> Self:
-        if self.packed is True and self.max_seq_len is None and "tokenizer.max_seq_len" not in _keys(self.overrides):
-            raise ValueError("packed needs max_seq_len: packing fills sequences of that length")
-        if self.enable_activation_offloading is True and self.enable_activation_checkpointing is False:
-            raise ValueError("enable_activation_offloading needs enable_activation_checkpointing=True")
-        if self.enable_activation_offloading is True and self.device in ("cpu", "mps", "xpu", "npu"):
-            raise ValueError(f"enable_activation_offloading needs device='cuda', not {self.device!r}")
-        if self.peft_config is None and self.save_adapter_weights_only is True:
+        by_override = isinstance(self.overrides, Mapping) and "model.lora_attn_modules" in self.overrides
+        if self.save_adapter_weights_only is True and self.peft_config is None and not by_override:
             raise ValueError("save_adapter_weights_only needs peft_config: full fine-tuning has no adapter")
-        if self.optimizer_in_bwd is True and not is_template(self.peft_config) and self.peft_config is not None:
+        if self.optimizer_in_bwd is True and isinstance(self.peft_config, LoraConfig):
             raise ValueError("optimizer_in_bwd is for full fine-tuning only: leave peft_config out")
-        if self.optimizer_in_bwd is True and self.clip_grad_norm is not None:
-            raise ValueError("optimizer_in_bwd steps before there is a norm: leave clip_grad_norm out")
-        if self.optimizer_in_bwd is True and self.gradient_accumulation_steps not in (None, 1):
-            raise ValueError("optimizer_in_bwd leaves nothing to accumulate: leave gradient_accumulation_steps out")
         return self
-
-
-def _keys(overrides: Any) -> set[str]:
-    return set(overrides) if isinstance(overrides, Mapping) else set()

@@ -32,7 +32,7 @@ def settings(value: Any, info: ValidationInfo[Any]) -> Any:
 
 def _value(value: Any, path: str, *, rendered: bool) -> Any:
     if isinstance(value, Mapping):
-        if set(value) == {_RENDERS_TO}:
+        if renders_later(value):
             return _outcome(value[_RENDERS_TO], path) if rendered else dict(value)
         return {_text_key(key, path): _value(item, f"{path}.{key}", rendered=rendered) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -40,6 +40,11 @@ def _value(value: Any, path: str, *, rendered: bool) -> Any:
     if not rendered and is_template(value):
         return value if is_reference(value) or is_literal(value) else {_RENDERS_TO: value}
     return _scalar(value, path)
+
+
+def renders_later(value: Any) -> bool:
+    """Whether a value is the mark of a template that is still to be rendered."""
+    return isinstance(value, Mapping) and set(value) == {_RENDERS_TO}
 
 
 def _outcome(value: Any, path: str) -> Any:

@@ -170,14 +170,18 @@ class TrainJobOperator(BaseOperator):
         :raises ConfigError: a field is wrong.
         """
 
-    def check(self, runtime: RuntimeView) -> None:
-        """Refuse what cannot work on this runtime."""
-        keeps = self.model_output is not None or not runtime.output_dies_with_trainjob
-        if not keeps and self.on_finish_action is not OnFinishAction.KEEP_TRAINJOB:
-            raise ConfigError(
-                f"on_finish_action: {self.on_finish_action.value!r} would delete the trained model: runtime "
-                f"{runtime.name!r} keeps it on a volume that is deleted with the TrainJob. Set "
-                "output=PersistentVolumeOutput(...), or on_finish_action='keep_trainjob'"
+    @classmethod
+    def check_arguments(cls, arguments: Mapping[str, Any]) -> None:
+        """Refuse, and warn of, what is known while a DAG is parsed: of a task, or of one that a mapped task expands to.
+
+        :param arguments: as given, configs as plain data; some may be templates or XComArgs.
+        :raises ConfigError: naming the field and the remedy.
+        """
+        stock = stock_runtime(arguments["runtime"], arguments["runtime_kind"])
+        action = arguments["on_finish_action"]
+        if stock is not None and not has_templates(action):
+            check_that_the_model_is_kept(
+                stock, arguments["output"], choice(action, OnFinishAction, field="on_finish_action")
             )
 
     # What Airflow calls
@@ -285,7 +289,7 @@ class TrainJobOperator(BaseOperator):
 
     def stock_runtime(self) -> RuntimeView | None:
         """Give the runtime as Trainer ships it; None for one that somebody else has made."""
-        return RuntimeView.stock(self.runtime) if self.runtime_kind == "ClusterTrainingRuntime" else None
+        return stock_runtime(self.runtime, self.runtime_kind)
 
     def assumed_runtime(self) -> RuntimeView:
         """Give the shape that a runtime has which nobody has read yet."""
@@ -310,7 +314,7 @@ class TrainJobOperator(BaseOperator):
             runtime_patches=tuple(from_template_list(RuntimePatch, self.runtime_patches, field="runtime_patches")),
             queue_name=optional_text(self.queue_name, field="queue_name"),
         )
-        self.check(runtime)
+        check_that_the_model_is_kept(runtime, self.model_output, self.on_finish_action)
         return options
 
     def show_manifest(self, manifest: Mapping[str, Any]) -> None:
@@ -336,6 +340,22 @@ class TrainJobOperator(BaseOperator):
         from airflow_kubeflow_trainer.hooks.trainer import KubeflowTrainerHook
 
         return KubeflowTrainerHook(**self.cluster)
+
+
+def stock_runtime(runtime: Any, kind: Any) -> RuntimeView | None:
+    """Give a runtime as Trainer ships it; None for one that somebody else has made, or that is not known yet."""
+    known = isinstance(runtime, str) and kind == "ClusterTrainingRuntime"
+    return RuntimeView.stock(runtime) if known else None
+
+
+def check_that_the_model_is_kept(runtime: RuntimeView, output: Any, action: OnFinishAction) -> None:
+    """Refuse to delete a TrainJob whose model goes with it."""
+    if output is None and runtime.output_dies_with_trainjob and action is not OnFinishAction.KEEP_TRAINJOB:
+        raise ConfigError(
+            f"on_finish_action: {action.value!r} would delete the trained model: runtime {runtime.name!r} keeps it on "
+            "a volume that is deleted with the TrainJob. Set output=PersistentVolumeOutput(...), or "
+            "on_finish_action='keep_trainjob'"
+        )
 
 
 def identity_of(context: Mapping[str, Any] | Context) -> TaskIdentity:

@@ -8,10 +8,12 @@ from typing import Any, ClassVar
 
 from airflow_kubeflow_trainer.config import Initializer, TorchTuneConfig
 from airflow_kubeflow_trainer.config.base import ConfigModel
+from airflow_kubeflow_trainer.config.markers import is_template
 from airflow_kubeflow_trainer.config.template import from_template, has_templates
-from airflow_kubeflow_trainer.operators.base import TrainJobOperator
+from airflow_kubeflow_trainer.operators.base import TrainJobOperator, stock_runtime
+from airflow_kubeflow_trainer.trainjob.checks import check
 from airflow_kubeflow_trainer.trainjob.manifest import JobOptions, builtin_trainjob
-from airflow_kubeflow_trainer.trainjob.recipe import check
+from airflow_kubeflow_trainer.trainjob.recipe import Case, model_of
 from airflow_kubeflow_trainer.trainjob.runtime import RuntimeView
 from airflow_kubeflow_trainer.trainjob.torchtune import warn_about_dataset
 
@@ -37,22 +39,46 @@ class BuiltinTrainerOperator(TrainJobOperator):
     ) -> None:
         super().__init__(runtime=runtime, **kwargs)
         self.config = self._as_template("config", config)
-        self._check_at_parse()
+        if not getattr(self, "_BaseOperator__from_mapped", False):
+            # What a mapped task expands to was checked when the DAG was parsed, as far as it was known.
+            self._check_at_parse()
 
     def _check_at_parse(self) -> None:
-        """Refuse, and warn of, what is known while the DAG is parsed.
+        self.check_arguments(
+            {
+                "task_id": self.task_id,
+                "runtime": self.runtime,
+                "runtime_kind": self.runtime_kind,
+                "config": self.config,
+                "initializer": self.initializer,
+                "output": self.model_output,
+                "on_finish_action": self.on_finish_action,
+            }
+        )
+        if self.stock_runtime() and not has_templates(*(getattr(self, name) for name in type(self).template_fields)):
+            self.manifest()
 
-        What a runtime that others have made allows is known when it is read.
-        """
-        stock = self.stock_runtime()
-        if not has_templates(*(getattr(self, field) for field in type(self).template_fields)):
-            if stock is not None:
-                self.manifest()
-        elif stock is not None:
-            self.check(stock)
-            if not has_templates(self.config):
-                check(stock, self._config())
-        self._warn()
+    @classmethod
+    def check_arguments(cls, arguments: Mapping[str, Any]) -> None:
+        super().check_arguments(arguments)
+        config, initializer = arguments["config"], arguments["initializer"]
+        if not is_template(arguments["runtime"]):
+            model_of(arguments["runtime"])
+        if not is_template(config):
+            model = TorchTuneConfig.parse({} if config is None else config, field="config", rendered=False)
+            check(_case(model, arguments))
+        if not has_templates(config, initializer):
+            warn_about_dataset(
+                from_template(TorchTuneConfig, config, field="config") or TorchTuneConfig(),
+                from_template(Initializer, initializer, field="initializer"),
+            )
+        if arguments["output"] is None:
+            warnings.warn(
+                f"output is not set, so the model that task {arguments['task_id']!r} trains is deleted with its "
+                "TrainJob; keep it by output=PersistentVolumeOutput(...)",
+                UserWarning,
+                stacklevel=2,
+            )
 
     def build_manifest(self, options: JobOptions) -> dict[str, Any]:
         return builtin_trainjob(options, self._config())
@@ -64,13 +90,11 @@ class BuiltinTrainerOperator(TrainJobOperator):
     def _config(self) -> TorchTuneConfig:
         return from_template(TorchTuneConfig, self.config, field="config") or TorchTuneConfig()
 
-    def _warn(self) -> None:
-        if not has_templates(self.config, self.initializer):
-            warn_about_dataset(self._config(), from_template(Initializer, self.initializer, field="initializer"))
-        if self.model_output is None:
-            warnings.warn(
-                f"output is not set, so the model that task {self.task_id!r} trains is deleted with its TrainJob; keep "
-                "it by output=PersistentVolumeOutput(...)",
-                UserWarning,
-                stacklevel=2,
-            )
+
+def _case(config: TorchTuneConfig, arguments: Mapping[str, Any]) -> Case:
+    """Put together what is known of a config and its runtime before anybody has asked the cluster."""
+    runtime = arguments["runtime"]
+    if is_template(runtime):
+        return Case(config, None, None)
+    stock = stock_runtime(runtime, arguments["runtime_kind"])
+    return Case(config, runtime, None if stock is None else stock.resources)

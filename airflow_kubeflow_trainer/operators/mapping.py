@@ -6,6 +6,7 @@ inside it would give no dependency, since only lists and dicts are searched. So 
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -36,13 +37,24 @@ class ConfigPartial(OperatorPartial):
             else values
             for name, values in mapped_kwargs.items()
         }
+        related = {
+            name: values if isinstance(values, list) else [_LATER] for name, values in each.items() if name in _TOGETHER
+        }
+        for chosen in itertools.product(*related.values()):
+            self._check_together(dict(zip(related, chosen, strict=True)))
         return self._with_upstreams(super().expand(**each))
 
     def expand_kwargs(self, kwargs: Any, *, strict: bool = True) -> MappedOperator:
         """Map over a list of arguments, as Airflow's own."""
         if isinstance(kwargs, list):
             kwargs = [_checked(self.operator_class, item) if isinstance(item, Mapping) else item for item in kwargs]
+        for item in kwargs if isinstance(kwargs, list) else [kwargs]:
+            self._check_together(item if isinstance(item, Mapping) else dict.fromkeys(_TOGETHER, _LATER))
         return self._with_upstreams(super().expand_kwargs(kwargs, strict=strict))
+
+    def _check_together(self, mapped: Mapping[str, Any]) -> None:
+        operator: Any = self.operator_class
+        operator.check_arguments({**_TOGETHER, **mapped, **self.kwargs})
 
     def _with_upstreams(self, operator: MappedOperator) -> MappedOperator:
         # `output` is an argument whose attribute has another name, so Airflow does not look into it.
@@ -65,6 +77,19 @@ def _check(operator_class: Any, name: str, value: Any) -> Any:
         check(value, field=name)
     return value
 
+
+_LATER = "{{ }}"
+"""Stands for an argument that is known when the task runs."""
+
+_TOGETHER: Mapping[str, Any] = {
+    "runtime": _LATER,
+    "runtime_kind": "ClusterTrainingRuntime",
+    "config": None,
+    "initializer": None,
+    "output": None,
+    "on_finish_action": OnFinishAction.KEEP_TRAINJOB,
+}
+"""Arguments that are checked together, by what they are where they are left out."""
 
 _ARGUMENTS: Mapping[str, Callable[..., Any]] = {
     "on_finish_action": lambda value, field: choice(value, OnFinishAction, field=field),

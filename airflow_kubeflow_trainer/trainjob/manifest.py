@@ -13,8 +13,9 @@ from airflow_kubeflow_trainer.config.patches import RuntimePatch
 from airflow_kubeflow_trainer.config.resources import resource_requirements
 from airflow_kubeflow_trainer.config.torchtune import TorchTuneConfig
 from airflow_kubeflow_trainer.exceptions import ConfigError
+from airflow_kubeflow_trainer.trainjob.checks import checked_recipe
 from airflow_kubeflow_trainer.trainjob.identity import PREFIX, TaskIdentity, path_segment
-from airflow_kubeflow_trainer.trainjob.recipe import check, node_resources
+from airflow_kubeflow_trainer.trainjob.recipe import Case
 from airflow_kubeflow_trainer.trainjob.runtime import (
     DATASET_INITIALIZER,
     MODEL_INITIALIZER,
@@ -53,7 +54,8 @@ def builtin_trainjob(options: JobOptions, config: TorchTuneConfig) -> dict[str, 
 
     :raises ConfigError: what cannot work on this runtime, or cannot be carried.
     """
-    recipe = check(options.runtime, config)
+    case = Case.on(options.runtime, config)
+    recipe = checked_recipe(case)
     trainer: dict[str, Any] = {
         # Trainer chooses recipe and config only where the command is exactly this.
         "command": ["tune", "run"],
@@ -65,7 +67,7 @@ def builtin_trainjob(options: JobOptions, config: TorchTuneConfig) -> dict[str, 
         trainer["numNodes"] = config.num_nodes
     if config.num_proc_per_node is not None:
         trainer["numProcPerNode"] = config.num_proc_per_node
-    resources = node_resources(options.runtime, config)
+    resources = case.asked()
     if resources is not None:
         trainer["resourcesPerNode"] = resource_requirements(resources)
     return _trainjob(options, trainer)

@@ -20,6 +20,7 @@ from airflow_kubeflow_trainer.config.torchtune import TorchTuneConfig
 from airflow_kubeflow_trainer.trainjob.overrides import arguments
 from airflow_kubeflow_trainer.trainjob.recipe import Recipe
 from airflow_kubeflow_trainer.trainjob.runtime import WORKSPACE
+from airflow_kubeflow_trainer.trainjob.settings import KEYS
 
 DATASET_PATH = f"{WORKSPACE}/dataset"
 
@@ -28,31 +29,6 @@ _LOGGERS = {
     "comet": "CometLogger",
 }  # fmt: skip
 _COSINE = "torchtune.training.lr_schedulers.get_cosine_schedule_with_warmup"
-
-_KEYS = {
-    "dtype": "dtype",
-    "batch_size": "batch_size",
-    "epochs": "epochs",
-    "loss": "loss",
-    "device": "device",
-    "learning_rate": "optimizer.lr",
-    "num_warmup_steps": "lr_scheduler.num_warmup_steps",
-    "max_steps_per_epoch": "max_steps_per_epoch",
-    "gradient_accumulation_steps": "gradient_accumulation_steps",
-    "clip_grad_norm": "clip_grad_norm",
-    "seed": "seed",
-    "shuffle": "shuffle",
-    "packed": "dataset.packed",
-    "max_seq_len": "tokenizer.max_seq_len",
-    "compile": "compile",
-    "enable_activation_checkpointing": "enable_activation_checkpointing",
-    "enable_activation_offloading": "enable_activation_offloading",
-    "optimizer_in_bwd": "optimizer_in_bwd",
-    "save_adapter_weights_only": "save_adapter_weights_only",
-    "resume_from_checkpoint": "resume_from_checkpoint",
-    "log_every_n_steps": "log_every_n_steps",
-}
-"""TorchTune's key of each field that stands for one."""
 
 
 def torchtune_arguments(config: TorchTuneConfig, initializer: Initializer | None, recipe: Recipe) -> list[str]:
@@ -63,7 +39,7 @@ def torchtune_arguments(config: TorchTuneConfig, initializer: Initializer | None
     settings: dict[str, Any] = {}
     # A component first, its settings after it.
     settings |= _components(config, recipe)
-    settings |= {key: plain(value) for name, key in _KEYS.items() if (value := getattr(config, name)) is not None}
+    settings |= {key: plain(value) for name, key in KEYS.items() if (value := getattr(config, name)) is not None}
     settings |= _lora(config)
     settings |= _dataset(config, initializer)
     for key, value in config.overrides.items():

@@ -43,7 +43,6 @@ CONFIG_MISTAKES = [
     pytest.param(
         {"peft_config": {"lora_attn_modules": []}}, r"peft_config.lora_attn_modules: must not be empty", id="no LoRA"
     ),
-    pytest.param({"packed": True}, r"packed needs max_seq_len", id="packing into no length"),
     pytest.param({"save_adapter_weights_only": True}, r"needs peft_config", id="an adapter of full fine-tuning"),
     pytest.param({"overrides": {"~a.b": 1}}, r"overrides: '~a.b' deletes a key", id="a deletion with a value"),
     pytest.param({"seed": 1.5}, r"config.seed: .*1.5", id="half a seed"),

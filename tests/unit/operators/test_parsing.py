@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from airflow.sdk import DAG
+from airflow.sdk import DAG, task
 
 from airflow_kubeflow_trainer import BuiltinTrainerOperator
 from airflow_kubeflow_trainer.exceptions import ConfigError
@@ -63,11 +63,123 @@ def test_a_mistake_in_what_is_mapped_over_is_refused_at_parse(values: list[dict[
     partial._expand_called = True
 
 
-def test_a_template_elsewhere_does_not_hide_a_config_that_cannot_work() -> None:
-    config = {"num_nodes": 3, "peft_config": {}, **CONFIG}
+IMPOSSIBLE = [
+    pytest.param({"num_nodes": 3, "peft_config": {}}, "num_nodes: 3 with peft_config", id="LoRA on several nodes"),
+    pytest.param({"packed": True}, "packed: needs max_seq_len", id="packing into no length"),
+    pytest.param({"resources_per_node": {"gpu": 0}}, "device: there is no GPU", id="no GPU"),
+    pytest.param(
+        {"resources_per_node": {"gpu": 2}, "num_proc_per_node": 3}, "num_proc_per_node: 3 on 2 GPUs", id="too many"
+    ),
+    pytest.param(
+        {"overrides": {"output_dir": "x"}}, "overrides: 'output_dir' is the runtime's", id="the runtime's key"
+    ),
+    pytest.param({"optimizer_in_bwd": True, "clip_grad_norm": 1.0}, "clip_grad_norm: .*leave clip_grad", id="clipping"),
+]
+FINE_ANYWHERE: dict[str, Any] = {"dataset_preprocess_config": {"source": "json"}}
+WAYS = ["plain", "partial", "expand", "expand_kwargs", "runtime expanded"]
 
-    with DAG("d"), pytest.raises(ConfigError, match="num_nodes: 3 with peft_config"):
-        BuiltinTrainerOperator(**FINE, config=config, namespace="{{ params.namespace }}")
+
+def parse(way: str, config: Any, **arguments: Any) -> None:
+    arguments = {**FINE, **arguments}
+    runtime = arguments.pop("runtime")
+    kind = BuiltinTrainerOperator
+    with DAG("d"):
+        match way:
+            case "plain":
+                kind(**arguments, runtime=runtime, config=config)
+            case "partial":
+                kind.partial(**arguments, runtime=runtime, config=config).expand(name=["a"])
+            case "expand":
+                kind.partial(**arguments, runtime=runtime).expand(config=[FINE_ANYWHERE, config])
+            case "expand_kwargs":
+                kind.partial(**arguments).expand_kwargs([{"runtime": runtime, "config": config}])
+            case _:
+                kind.partial(**arguments, config=config).expand(runtime=[runtime])
+
+
+@pytest.fixture
+def mapped_in_vain(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Spare a partial that was never mapped, since that failed, Airflow's complaint about it."""
+    monkeypatch.setattr("airflow.sdk.definitions.mappedoperator.OperatorPartial.__del__", lambda _: None)
+
+
+@pytest.mark.usefixtures("mapped_in_vain")
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(
+    "runtime",
+    [
+        pytest.param("torchtune-llama3.2-1b", id="Trainer's runtime"),
+        pytest.param("torchtune-llama3.3-70b", id="a runtime that nobody has read"),
+        pytest.param("{{ params.runtime }}", id="any runtime"),
+    ],
+)
+@pytest.mark.parametrize(("wrong", "message"), IMPOSSIBLE)
+def test_a_config_that_cannot_work_is_refused_as_far_as_it_is_known(
+    wrong: dict[str, Any], message: str, runtime: str, way: str
+) -> None:
+    # Templates beside the mistake, and elsewhere, do not hide it.
+    config = {"learning_rate": "{{ params.rate }}", "dataset_preprocess_config": {"source": "{{ params.format }}"}}
+
+    with pytest.raises(ConfigError, match=rf"^config\.{message}"):
+        parse(way, config | wrong, runtime=runtime, namespace="{{ params.namespace }}")
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(
+    "config",
+    [
+        pytest.param({"num_nodes": 3, "peft_config": "{{ params.lora }}"}, id="perhaps no LoRA"),
+        pytest.param({"num_nodes": "{{ params.nodes }}", "peft_config": {}}, id="perhaps one node"),
+        pytest.param({"packed": True, "overrides": "{{ params.overrides }}"}, id="perhaps a length"),
+        pytest.param({"packed": True, "max_seq_len": "{{ params.length }}"}, id="a length"),
+        pytest.param({"packed": True, "num_nodes": "{{ params.nodes }}"}, id="perhaps the length of the large model"),
+        pytest.param({"device": "cuda", "resources_per_node": {"cpu": 8}}, id="perhaps GPUs of the runtime's"),
+        pytest.param({"num_proc_per_node": 64}, id="perhaps a runtime with many GPUs"),
+        pytest.param(
+            {"optimizer_in_bwd": True, "overrides": ["clip_grad_norm={{ params.norm }}"]}, id="a command line"
+        ),
+        pytest.param({"optimizer_in_bwd": True, "clip_grad_norm": "{{ params.norm }}"}, id="perhaps no clipping"),
+        pytest.param("{{ params.config }}", id="any config"),
+    ],
+)
+def test_what_may_work_once_it_is_known_is_not_refused(config: Any, way: str) -> None:
+    if isinstance(config, dict):
+        config = FINE_ANYWHERE | config
+
+    parse(way, config, runtime="torchtune-llama3.3-70b")
+
+
+@pytest.mark.usefixtures("mapped_in_vain")
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("config", [CONFIG, "{{ params.config }}"], ids=["a config", "any config"])
+def test_a_runtime_whose_name_tells_no_model_is_refused(config: Any, way: str) -> None:
+    with pytest.raises(ConfigError, match="runtime: 'my-runtime' is no TorchTune runtime"):
+        parse(way, config, runtime="my-runtime")
+
+
+@pytest.mark.usefixtures("mapped_in_vain")
+@pytest.mark.parametrize("way", WAYS)
+def test_a_model_that_would_be_deleted_is_refused_and_one_that_is_not_kept_is_warned_of(way: str) -> None:
+    with pytest.warns(UserWarning, match=r"task 't' trains is deleted with its TrainJob"):
+        parse(way, CONFIG, output=None)
+    with pytest.raises(ConfigError, match="on_finish_action: 'delete_trainjob' would delete the trained model"):
+        parse(way, CONFIG, output=None, on_finish_action="delete_trainjob")
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_data_set_that_nobody_says_how_to_read_is_warned_of(way: str) -> None:
+    with pytest.warns(UserWarning, match="alpaca"):
+        parse(way, {"epochs": 1})
+
+
+def test_what_only_xcoms_can_tell_is_left_to_the_run() -> None:
+    with DAG("d"):
+
+        @task
+        def arguments() -> Any: ...
+
+        BuiltinTrainerOperator.partial(**FINE).expand(config=arguments())
+        BuiltinTrainerOperator.partial(task_id="u").expand_kwargs(arguments())
 
 
 def test_a_template_elsewhere_does_not_hide_that_nobody_keeps_the_model() -> None:

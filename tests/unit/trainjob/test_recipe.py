@@ -1,4 +1,4 @@
-"""Which recipe Trainer will choose, and which choices are refused before they die in a pod."""
+"""Which recipe Trainer will choose."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ import pytest
 import torchtune
 
 from airflow_kubeflow_trainer.config import LoraConfig, TorchTuneConfig
-from airflow_kubeflow_trainer.exceptions import ConfigError
-from airflow_kubeflow_trainer.trainjob.recipe import CONFIGS, check, choose
+from airflow_kubeflow_trainer.trainjob.recipe import CONFIGS, Case
 from airflow_kubeflow_trainer.trainjob.runtime import RuntimeView
 
 LORA, QLORA, DORA = LoraConfig(), LoraConfig(quantize_base=True), LoraConfig(quantize_base=True, use_dora=True)
@@ -63,6 +62,18 @@ def runtime(name: str) -> RuntimeView:
             id="the CPU, without a count",
         ),
         pytest.param(
+            ONE_B,
+            {"resources_per_node": {"memory": "64Gi"}},
+            "full_finetune_single_device llama3_2/1B_full_single_device",
+            id="resources without a GPU count for one process, although the runtime has two GPUs",
+        ),
+        pytest.param(
+            ONE_B,
+            {"overrides": {"model.quantize_base": True}, "num_proc_per_node": 1},
+            "lora_finetune_single_device llama3_2/1B_qlora_single_device",
+            id="QLoRA by an override alone",
+        ),
+        pytest.param(
             SEVENTY_B, {"num_nodes": 2}, "full_finetune_distributed llama3_3/70B_full_multinode", id="several nodes"
         ),
         pytest.param(
@@ -74,68 +85,9 @@ def runtime(name: str) -> RuntimeView:
     ],
 )
 def test_the_recipe_is_the_one_that_trainer_chooses(name: str, settings: dict[str, Any], chosen: str) -> None:
-    recipe = choose(runtime(name), TorchTuneConfig(**settings))
+    recipe = Case.on(runtime(name), TorchTuneConfig(**settings)).recipe
 
     assert f"{recipe.name} {recipe.config}" == chosen
-
-
-@pytest.mark.parametrize(
-    ("name", "settings", "message"),
-    [
-        pytest.param("my-runtime", {}, r"runtime: 'my-runtime' .* three parts", id="a name that tells no model"),
-        pytest.param(
-            SEVENTY_B,
-            {"resources_per_node": {"gpu": 1}},
-            "resources_per_node: .*70B_full_single_device",
-            id="70B on one GPU",
-        ),
-        pytest.param(
-            QWEN,
-            {"peft_config": QLORA, "resources_per_node": {"gpu": 1}},
-            r"quantize_base: TorchTune has no QLoRA",
-            id="QLoRA of qwen",
-        ),
-        pytest.param(ONE_B, {"peft_config": QLORA}, r"quantize_base: .*'gpu': 1", id="QLoRA on the stock two GPUs"),
-        pytest.param(
-            ONE_B,
-            {"peft_config": QLORA, "device": "cpu", "resources_per_node": {"cpu": 1}},
-            "num_proc_per_node=1",
-            id="QLoRA on one CPU, which admission does not count",
-        ),
-        pytest.param(
-            SEVENTY_B,
-            {"peft_config": LORA, "num_nodes": 2},
-            "num_nodes: 2 with peft_config",
-            id="LoRA on several nodes",
-        ),
-        pytest.param(ONE_B, {"num_nodes": 2}, "num_nodes: must be 1", id="several nodes for a small model"),
-        pytest.param(
-            ONE_B,
-            {"resources_per_node": {"gpu": 1}, "num_proc_per_node": 2},
-            "num_proc_per_node: 2 on one GPU",
-            id="several processes on one GPU",
-        ),
-        pytest.param(ONE_B, {"resources_per_node": {"cpu": 4}}, "device: .*device='cpu'", id="no GPU, but cuda"),
-        pytest.param(
-            ONE_B,
-            {"device": "cpu", "num_proc_per_node": 1},
-            "optimizer: .*torch.optim.AdamW",
-            id="an optimizer that needs a GPU",
-        ),
-        pytest.param(
-            ONE_B,
-            {"resources_per_node": {"gpu": 1}, "gradient_accumulation_steps": 4},
-            "optimizer_in_bwd=False",
-            id="accumulating what is applied at once",
-        ),
-        pytest.param(
-            ONE_B, {"overrides": {"output_dir": "/x"}}, "output_dir.*the runtime's to set", id="a key of the runtime's"
-        ),
-    ],
-)
-def test_what_would_die_in_the_pod_is_refused_with_a_remedy(name: str, settings: dict[str, Any], message: str) -> None:
-    with pytest.raises(ConfigError, match=message):
-        check(runtime(name), TorchTuneConfig(**settings))
 
 
 def test_the_configs_we_know_are_those_that_torchtune_ships() -> None:

@@ -18,7 +18,8 @@ from airflow_kubeflow_trainer.config import (
     TorchTuneInstructDataset,
 )
 from airflow_kubeflow_trainer.trainjob.recipe import Recipe
-from airflow_kubeflow_trainer.trainjob.torchtune import _KEYS, torchtune_arguments, warn_about_dataset
+from airflow_kubeflow_trainer.trainjob.settings import KEYS
+from airflow_kubeflow_trainer.trainjob.torchtune import torchtune_arguments, warn_about_dataset
 
 LORA = Recipe("lora_finetune_single_device", "llama3_2/1B", "lora_single_device")
 FULL = Recipe("full_finetune_distributed", "llama3_2/1B", "full")
@@ -122,7 +123,7 @@ def test_every_field_that_stands_for_a_key_names_one_that_the_recipes_have() -> 
             known |= {f"{key}.{part}" for part in value} if isinstance(value, dict) else {key}
     known |= {"loss"}
 
-    assert set(_KEYS.values()) <= known
+    assert set(KEYS.values()) <= known
 
 
 def test_zero_and_false_reach_torchtune() -> None:
