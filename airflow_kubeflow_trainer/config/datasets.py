@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -29,7 +29,7 @@ class TorchTuneDatasetBase(ConfigModel):
     component: ClassVar[str]
 
     source: str | None = None
-    """Format of the files (:class:`DataFormat`), or a Hugging Face data set. Default: the runtime's (parquet)."""
+    """Format of the files (:class:`DataFormat`), or a Hugging Face data set. Default: found out by the files' names."""
     split: str | None = None
     """Split to train on, slices allowed: ``train[:10%]``. Default: TorchTune's, ``train``."""
     data_files: str | None = None
@@ -71,8 +71,8 @@ class TorchTuneChatDataset(TorchTuneDatasetBase):
 
     conversation_column: str = Field(min_length=1)
     """Column that holds the conversation."""
-    conversation_style: str = Field(min_length=1)
-    """``sharegpt`` or ``openai``."""
+    conversation_style: Literal["sharegpt", "openai"]
+    """How it is written there: ``sharegpt`` or ``openai``."""
     train_on_input: bool | None = None
     """Learn the user's turns too. Default: False."""
     new_system_prompt: str | None = None

@@ -152,7 +152,8 @@ class TorchTuneConfig(ConfigModel):
     """Steps between two lines of metrics."""
     metric_logger: MetricLogger | None = None
     """``stdout``, ``disk``, ``tensorboard``, ``wandb``, ``comet``, or a dotted name or dict as for the optimizer.
-    Default ``stdout``, so that the loss is in the pod's log, and in Airflow's, while it trains."""
+    Default ``stdout``, so that the loss is in the pod's log, and in Airflow's, while it trains. The packages of
+    ``tensorboard``, ``wandb`` and ``comet`` are not in the image of Trainer's own runtimes."""
     overrides: Settings = Field(default_factory=dict)
     """Any other TorchTune key by its dotted name; ``{"~key": None}`` deletes one. These come last and win.
 

@@ -13,10 +13,10 @@ from airflow_kubeflow_trainer.config.datasets import TorchTuneDatasetBase, Torch
 from airflow_kubeflow_trainer.config.initializers import (
     DataCacheInitializer,
     DatasetInitializer,
-    HuggingFaceDatasetInitializer,
     Initializer,
 )
 from airflow_kubeflow_trainer.config.torchtune import TorchTuneConfig
+from airflow_kubeflow_trainer.exceptions import ConfigError
 from airflow_kubeflow_trainer.trainjob.overrides import arguments
 from airflow_kubeflow_trainer.trainjob.recipe import Recipe
 from airflow_kubeflow_trainer.trainjob.runtime import WORKSPACE
@@ -28,6 +28,8 @@ _LOGGERS = {
     "stdout": "StdoutLogger", "disk": "DiskLogger", "tensorboard": "TensorBoardLogger", "wandb": "WandBLogger",
     "comet": "CometLogger",
 }  # fmt: skip
+_FUSED = {f"torch.optim.{name}" for name in ("Adagrad", "Adam", "AdamW", "SGD")}
+"""Optimizers that can be fused."""
 _COSINE = "torchtune.training.lr_schedulers.get_cosine_schedule_with_warmup"
 
 
@@ -58,9 +60,9 @@ def warn_about_dataset(config: TorchTuneConfig, initializer: Initializer | None)
         return
     fetched = initializer is not None and initializer.dataset is not None
     warnings.warn(
-        "config.dataset_preprocess_config is not set, so TorchTune reads its files as the alpaca data set"
-        + (", in alpaca's format" if fetched else " from the runtime's default data set")
-        + "; set TorchTuneInstructDataset(...) or another one to say how yours is read",
+        "config.dataset_preprocess_config is not set, so TorchTune "
+        + ("takes the files for those of" if fetched else "trains on its own default, which it fetches from the Hub:")
+        + " the alpaca data set; set TorchTuneInstructDataset(...) or another one to say how yours is read",
         UserWarning,
         stacklevel=2,
     )
@@ -90,7 +92,7 @@ def _optimizer(chosen: str | Mapping[str, Any], recipe: Recipe) -> dict[str, Any
     says_fused = isinstance(chosen, Mapping) and "fused" in chosen
     has_fused = recipe.variant != "full_single_device"
     found: dict[str, Any] = {"optimizer": chosen}
-    if name and not name.startswith("torch.optim.") and has_fused and not says_fused:
+    if name and name not in _FUSED and has_fused and not says_fused:
         # The recipe's own optimizer is fused, and another one may not know the word.
         found["~optimizer.fused"] = None
     return found
@@ -106,16 +108,23 @@ def _lora(config: TorchTuneConfig) -> dict[str, Any]:
 
 def _dataset(config: TorchTuneConfig, initializer: Initializer | None) -> dict[str, Any]:
     dataset = config.dataset_preprocess_config
-    source = initializer.dataset if initializer is not None else None
     found: dict[str, Any] = {}
     if dataset is not None:
         found["dataset"] = dataset.component
         found |= {f"dataset.{name}": value for name, value in _dataset_settings(dataset).items()}
-    if dataset is not None and dataset.data_files is not None:
-        found["dataset.data_files"] = str(PurePosixPath(DATASET_PATH, dataset.data_files))
-    elif source is not None and not isinstance(source, DataCacheInitializer):
-        found |= _location(source)
-    return found
+    path = _path(dataset, initializer)
+    if path is None:
+        return found
+    where = _key_of(path) if dataset is None or dataset.data_files is None else "dataset.data_files"
+    says_source = "dataset.source" in found or "dataset.source" in config.overrides
+    if says_source or not (dataset is None or dataset.component.startswith("torchtune.")):
+        return found | {where: str(path)}
+    # TorchTune's builders want to be told. Of a folder, the library that reads it finds out.
+    return found | (
+        {"dataset.source": str(path)}
+        if where == "dataset.data_dir"
+        else {"dataset.source": _format(path), where: str(path)}
+    )
 
 
 def _dataset_settings(dataset: TorchTuneDatasetBase) -> dict[str, Any]:
@@ -127,19 +136,48 @@ def _dataset_settings(dataset: TorchTuneDatasetBase) -> dict[str, Any]:
     return {key: value for key, value in found.items() if key not in ("component", "data_files")}
 
 
-def _location(source: DatasetInitializer) -> dict[str, str]:
+def _path(dataset: TorchTuneDatasetBase | None, initializer: Initializer | None) -> PurePosixPath | None:
+    """Say where the data set lies; None where TorchTune fetches its own, or reads from the data cache."""
+    source = initializer.dataset if initializer is not None else None
+    if dataset is not None and dataset.data_files is not None:
+        return PurePosixPath(DATASET_PATH, dataset.data_files)
+    if isinstance(source, DataCacheInitializer):
+        return None
+    if source is not None:
+        return _location(source)
+    # The runtime's own initializer fetches one too.
+    return None if dataset is None else PurePosixPath(DATASET_PATH)
+
+
+def _location(source: DatasetInitializer) -> PurePosixPath:
     """Say where the initializer puts the files: all of a repository or bucket path lies below DATASET_PATH."""
     uri = urlparse(source.storage_uri)
     inside = uri.path.strip("/")
-    if isinstance(source, HuggingFaceDatasetInitializer):
+    if uri.scheme == "hf":
         # hf://owner/name/path: the first part of the path is the repository's name.
         inside = inside.partition("/")[2]
     elif uri.scheme in ("file", "s3"):
         inside = PurePosixPath(inside).name if PurePosixPath(inside).suffix else ""
-    path = PurePosixPath(DATASET_PATH, inside)
+    return PurePosixPath(DATASET_PATH, inside)
+
+
+def _key_of(path: PurePosixPath) -> str:
     # A folder may well have a dot in its name (v1.0): only a known ending makes a file.
-    is_file = path.suffix.lower() in _FILE_SUFFIXES
-    return {"dataset.data_files" if is_file else "dataset.data_dir": str(path)}
+    return "dataset.data_files" if path.suffix.lower() in _FORMATS else "dataset.data_dir"
 
 
-_FILE_SUFFIXES = {".json", ".jsonl", ".csv", ".tsv", ".parquet", ".arrow", ".txt", ".xml", ".gz", ".zst", ".bz2", ".xz"}
+def _format(path: PurePosixPath) -> str:
+    found = next((name for suffix in reversed(path.suffixes) if (name := _FORMATS.get(suffix.lower()))), None)
+    if found is None:
+        raise ConfigError(
+            f"config.dataset_preprocess_config.source: {path.name!r} does not tell the format of its rows; set it, for "
+            "example source='json'"
+        )
+    return found
+
+
+_FORMATS: Mapping[str, str | None] = {
+    ".json": "json", ".jsonl": "json", ".csv": "csv", ".tsv": "csv", ".parquet": "parquet", ".arrow": "arrow",
+    ".txt": "text", ".xml": "xml", ".gz": None, ".zst": None, ".bz2": None, ".xz": None,
+}  # fmt: skip
+"""Formats by the endings of files, as ``datasets.load_dataset`` calls them; None where they are packed."""

@@ -11,11 +11,10 @@ from typing import Any
 import pytest
 import torch
 import torchtune
-import yaml
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from torchtune.config._utils import _merge_yaml_and_cli_args
 
-from airflow_kubeflow_trainer.config import TorchTuneConfig
+from airflow_kubeflow_trainer.config import Initializer, TorchTuneConfig
 from airflow_kubeflow_trainer.trainjob.recipe import Recipe
 from airflow_kubeflow_trainer.trainjob.torchtune import torchtune_arguments
 
@@ -24,13 +23,14 @@ FOLDER = Path(torchtune.__file__).parents[1] / "recipes"
 
 def config_of(name: str) -> dict[str, Any]:
     """Read one of TorchTune's configs."""
-    found: dict[str, Any] = yaml.safe_load((FOLDER / "configs" / f"{name}.yaml").read_text())
-    return found
+    found: Any = OmegaConf.to_container(OmegaConf.load(FOLDER / "configs" / f"{name}.yaml"), resolve=False)
+    return dict(found)
 
 
-def settings_for(recipe: Recipe, config: TorchTuneConfig) -> DictConfig:
+def settings_for(recipe: Recipe, config: TorchTuneConfig, initializer: Initializer | None = None) -> DictConfig:
     """Make what the recipe gets to see, by TorchTune's own merging."""
-    return _merge_yaml_and_cli_args(Namespace(**config_of(recipe.config)), torchtune_arguments(config, None, recipe))
+    args = torchtune_arguments(config, initializer, recipe)
+    return _merge_yaml_and_cli_args(Namespace(**config_of(recipe.config)), args)
 
 
 def start(recipe: Recipe, config: TorchTuneConfig, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -131,6 +131,14 @@ def test_a_job_for_the_cpu_says_that_it_wants_no_gpu() -> None:
     assert trainer["resourcesPerNode"]["limits"] == {"cpu": "1", "nvidia.com/gpu": "0"}
 
 
+def test_a_job_for_a_slice_of_a_gpu_does_not_wait_for_whole_ones() -> None:
+    config = TorchTuneConfig(peft_config=LoraConfig(), resources_per_node={"mig-1g.5gb": 1})
+
+    trainer = builtin_trainjob(options(), config)["spec"]["trainer"]
+
+    assert trainer["resourcesPerNode"]["limits"] == {"nvidia.com/mig-1g.5gb": "1", "nvidia.com/gpu": "0"}
+
+
 def test_a_queue_is_a_label() -> None:
     assert builtin_trainjob(options(queue_name="q"), GPU)["metadata"]["labels"]["kueue.x-k8s.io/queue-name"] == "q"
 

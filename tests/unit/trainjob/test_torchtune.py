@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import inspect
 import warnings
 from pathlib import Path
 from typing import Any
 
+import datasets
 import pytest
+import torch
+import torchtune
+from realrecipes import settings_for
 
 from airflow_kubeflow_trainer.config import (
     DatasetInitializer,
@@ -15,8 +20,10 @@ from airflow_kubeflow_trainer.config import (
     LoraConfig,
     S3DatasetInitializer,
     TorchTuneConfig,
+    TorchTuneDataset,
     TorchTuneInstructDataset,
 )
+from airflow_kubeflow_trainer.exceptions import ConfigError
 from airflow_kubeflow_trainer.trainjob.recipe import Recipe
 from airflow_kubeflow_trainer.trainjob.settings import KEYS
 from airflow_kubeflow_trainer.trainjob.torchtune import torchtune_arguments, warn_about_dataset
@@ -63,7 +70,77 @@ def arguments(config: TorchTuneConfig, dataset: Any = None, recipe: Recipe = LOR
     ],
 )
 def test_torchtune_is_told_where_the_data_set_lies(dataset: Any, key: str, path: str) -> None:
-    assert arguments(TorchTuneConfig(), dataset)[key] == path
+    config = TorchTuneConfig(dataset_preprocess_config=TorchTuneInstructDataset(source="json"))
+
+    assert arguments(config, dataset)[key] == path
+
+
+class Tokenizer:
+    max_seq_len = None
+
+
+def write(folder: Path, name: str) -> None:
+    rows = datasets.Dataset.from_list([{"instruction": "q", "input": "", "output": "a"}] * 3)
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    match path.suffix:
+        case ".parquet":
+            rows.to_parquet(path)
+        case ".csv":
+            rows.to_csv(path)
+        case ".gz":
+            rows.to_json(path, compression="gzip")
+        case _:
+            rows.to_json(path)
+
+
+@pytest.mark.parametrize("builder", [None, TorchTuneInstructDataset()], ids=["TorchTune's default", "a builder"])
+@pytest.mark.parametrize(
+    ("uri", "file"),
+    [
+        pytest.param("hf://o/d", "data/train-00000-of-00001.parquet", id="a data set of the Hub's"),
+        pytest.param("hf://o/d/data", "data/rows.parquet", id="a folder of one"),
+        pytest.param("hf://o/d/v1.0", "v1.0/rows.csv", id="a folder with a dot in its name"),
+        pytest.param("hf://o/d/rows.jsonl", "rows.jsonl", id="a file"),
+        pytest.param("hf://o/d/rows.json.gz", "rows.json.gz", id="a packed file"),
+        pytest.param("s3://bucket/some/rows", "rows.jsonl", id="a path on S3"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_torchtune_reads_a_data_set_whose_format_nobody_names(
+    uri: str, file: str, builder: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("airflow_kubeflow_trainer.trainjob.torchtune.DATASET_PATH", str(tmp_path / "dataset"))
+    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "cache")
+    monkeypatch.setattr("datasets.config.HF_HUB_OFFLINE", True)
+    write(tmp_path / "dataset", file)
+    (tmp_path / "dataset" / ".gitattributes").write_text("*.parquet filter=lfs")
+    initializer = Initializer(dataset=DatasetInitializer(uri))
+
+    settings = settings_for(LORA, TorchTuneConfig(dataset_preprocess_config=builder), initializer)
+
+    assert len(torchtune.config.instantiate(settings.dataset, Tokenizer())) == 3
+
+
+def test_rows_of_a_format_that_nobody_can_tell_are_refused() -> None:
+    config = TorchTuneConfig(dataset_preprocess_config=TorchTuneInstructDataset(data_files="rows.gz"))
+
+    with pytest.raises(ConfigError, match=r"dataset_preprocess_config\.source: 'rows.gz' .*source='json'"):
+        arguments(config)
+
+
+def test_the_data_set_that_the_runtime_fetches_is_read_by_a_builder() -> None:
+    config = TorchTuneConfig(dataset_preprocess_config=TorchTuneInstructDataset())
+
+    assert arguments(config)["dataset.source"] == "/workspace/dataset"
+
+
+def test_a_builder_of_somebody_else_is_told_nothing_that_it_may_not_know() -> None:
+    config = TorchTuneConfig(dataset_preprocess_config=TorchTuneDataset("my.data"))
+
+    found = arguments(config, S3DatasetInitializer("s3://b/p"))
+
+    assert {key for key in found if key.startswith("dataset")} == {"dataset", "dataset.data_dir"}
 
 
 def test_files_may_be_chosen_among_those_that_were_fetched() -> None:
@@ -86,12 +163,24 @@ def test_losses_are_written_to_the_log_unless_said_otherwise() -> None:
     assert arguments(TorchTuneConfig(metric_logger="disk"))["metric_logger"].endswith("DiskLogger")
 
 
-def test_an_optimizer_that_knows_no_fused_is_not_told_of_it() -> None:
-    ours = torchtune_arguments(TorchTuneConfig(optimizer="bitsandbytes.optim.AdamW"), None, LORA)
-    torchs = torchtune_arguments(TorchTuneConfig(optimizer="torch.optim.SGD"), None, LORA)
+OPTIMIZERS = [
+    name
+    for name, kind in vars(torch.optim).items()
+    if isinstance(kind, type) and "weight_decay" in inspect.signature(kind).parameters
+]
 
-    assert "~optimizer.fused" in ours
-    assert "~optimizer.fused" not in torchs
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_each_optimizer_of_torchs_starts_and_is_fused_where_it_can_be(name: str) -> None:
+    settings = settings_for(LORA, TorchTuneConfig(optimizer=f"torch.optim.{name}"))
+
+    made = torchtune.config.instantiate(settings.optimizer, [torch.nn.Parameter(torch.zeros(2, 2))])
+
+    assert made.defaults.get("fused", False) is ("fused" in inspect.signature(type(made)).parameters)
+
+
+def test_an_optimizer_of_somebody_else_is_not_told_of_fused() -> None:
+    assert "~optimizer.fused" in torchtune_arguments(TorchTuneConfig(optimizer="bitsandbytes.optim.AdamW"), None, LORA)
 
 
 def test_warming_up_full_fine_tuning_brings_the_scheduler_that_its_config_lacks() -> None:
