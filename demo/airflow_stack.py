@@ -74,7 +74,7 @@ class AirflowStack:
         self._run("db-migrate", "db", "migrate")
         self._family.wait("db-migrate", timeout=timeout)
         for component in COMPONENTS:
-            self._run(component, component)
+            self.start_component(component)
 
     def wait_ready(self, *, timeout: float = 180.0) -> None:
         """Wait until all four components are healthy. Raises ProcessError or DeadlineError."""
@@ -93,6 +93,14 @@ class AirflowStack:
             what=f"DAG {dag_id}",
             timeout=timeout,
         )
+
+    def kill(self, component: str) -> None:
+        """Lose one of the components, as with its machine: no signal that it could handle."""
+        self._family.kill(component)
+
+    def start_component(self, component: str) -> None:
+        """Start a component; one that was killed has no more than its database to go on from."""
+        self._run(component, component)
 
     def stop(self) -> None:
         """End every process of this Airflow."""

@@ -64,6 +64,14 @@ class ProcessFamily:
             if process.poll() is not None:
                 raise ProcessError(f"{name} ended with exit code {process.returncode}\n{self._tail(name)}")
 
+    def kill(self, name: str) -> None:
+        """Send SIGKILL to a process and all its descendants, as the loss of its machine would."""
+        leader = self._leaders.pop(name)
+        doomed = psutil.Process(leader.pid)
+        for process in (*doomed.children(recursive=True), doomed):
+            process.kill()
+        leader.wait()
+
     def stop(self) -> None:
         """End all of the family: SIGTERM to what was started here, SIGKILL to what is left after a while."""
         for process in self._leaders.values():

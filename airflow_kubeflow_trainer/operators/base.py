@@ -7,7 +7,7 @@ import time
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from airflow.sdk import BaseOperator
 
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from airflow.sdk.definitions.mappedoperator import OperatorPartial
 
     from airflow_kubeflow_trainer.hooks.trainer import KubeflowTrainerHook
+    from airflow_kubeflow_trainer.triggers.trainjob import TrainJobTrigger
 
 DEFAULT_CONN_ID = "kubernetes_default"
 DEFAULT_STARTUP_TIMEOUT = timedelta(hours=1)
@@ -210,24 +211,40 @@ class TrainJobOperator(BaseOperator):
             return self.execute_complete(context, execution.wait_here(self.hook(), wait, submitted.result, self.log))
         if self._killed:
             raise TrainJobDeletedError("The task was ended before it could wait for its TrainJob")
-        self.defer(
-            trigger=execution.trigger(self, identity, wait, submitted.result),
-            method_name="execute_complete",
-            timeout=_until(wait.deadline),
-        )
+        self._defer(execution.trigger(self, identity, wait, submitted.result))
 
-    def execute_complete(self, context: Context, event: Mapping[str, Any] | None) -> Any:
-        """Finish from the trigger's event alone: the result, or why it failed."""
+    def execute_complete(
+        self, context: Context, event: Mapping[str, Any] | None, awaited: Mapping[str, Any] | None = None
+    ) -> Any:
+        """Finish from the trigger's event alone: the result, or why it failed.
+
+        :param awaited: arguments of the trigger that this try waits with. None where Airflow does not hand them on,
+            as in ``dag.test()``.
+        """
         from airflow_kubeflow_trainer.operators import execution
         from airflow_kubeflow_trainer.triggers.event import error_of, parse_event
+        from airflow_kubeflow_trainer.triggers.trainjob import TrainJobTrigger
 
         ended = parse_event(event)
+        if awaited is not None and ended["uid"] != awaited["wait"]["uid"]:
+            # A database that gives the id of a deleted trigger to the next one (SQLite) makes a try that was cleared
+            # answer for the one after it.
+            self.log.info("That was about %s, an earlier try's; this try waits on for its own", ended["name"])
+            self._defer(TrainJobTrigger(**awaited))
         execution.clean_up(self, ended)
         error = error_of(ended)
         if error is not None:
             raise error
         self.log.info("TrainJob %s/%s succeeded. Result: %s", ended["namespace"], ended["name"], ended["result"])
         return ended["result"]
+
+    def _defer(self, trigger: TrainJobTrigger) -> NoReturn:
+        self.defer(
+            trigger=trigger,
+            method_name="execute_complete",
+            kwargs={"awaited": trigger.serialize()[1]},
+            timeout=_until(trigger.wait["deadline"]),
+        )
 
     def on_kill(self) -> None:
         """Stop the TrainJob of a worker that is told to end.

@@ -36,9 +36,15 @@ async def is_over(task: TaskKey, uid: str) -> bool:
 
     if await sync_to_async(_state)(task) in _ENDED_STATES:
         return True
-    mine = await sync_to_async(_announced_uid)(task)
     # Missing: a new try has begun and has not submitted yet. Another: it has.
-    return mine != uid
+    return await announced_uid(task) != uid
+
+
+async def announced_uid(task: TaskKey) -> str | None:
+    """Read which TrainJob the present try waits for; None where it has not said so yet."""
+    from asgiref.sync import sync_to_async
+
+    return await sync_to_async(_announced_uid)(task)
 
 
 def _state(task: TaskKey) -> str | None:

@@ -16,11 +16,12 @@ from airflow_kubeflow_trainer.exceptions import ApiError, ConflictError, NotFoun
 from airflow_kubeflow_trainer.hooks.trainer import KubeflowTrainerHook
 from airflow_kubeflow_trainer.trainjob.diagnosis import Cause, Diagnosis
 from airflow_kubeflow_trainer.triggers.event import TrainJobEvent, event_of
-from airflow_kubeflow_trainer.triggers.task_state import TaskKey, is_over
+from airflow_kubeflow_trainer.triggers.task_state import TaskKey, announced_uid, is_over
 from airflow_kubeflow_trainer.triggers.tasklog import TaskLogReporter
 
 STOP_SECONDS = 20.0
 """Bound on ending a TrainJob; Airflow's own for on_kill is 30."""
+SUPERSEDED_SECONDS = 5.0
 
 
 class TrainJobTrigger(BaseTrigger):
@@ -68,9 +69,21 @@ class TrainJobTrigger(BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         event = await wait_for_event(KubeflowTrainerHook(**self.cluster), WaitSpec(**self.wait), self.result, self.log)
+        if event["cause"] == Cause.DELETED and await self._is_superseded():
+            # A new try has deleted it, and Airflow is about to cancel us. Where it is not (SQLite gives the next
+            # trigger our id, and Airflow takes us for that one), the new try has to hear of it, to wait anew with a
+            # trigger of its own; but not so soon that the scheduler has yet to take note of its deferral.
+            await asyncio.sleep(SUPERSEDED_SECONDS)
         # Nothing may be awaited between here and the end: a cancel in between would run on_kill on a job that ended.
         self._ended = True
         yield TriggerEvent(dict(event))  # type: ignore[no-untyped-call]
+
+    async def _is_superseded(self) -> bool:
+        try:
+            return bool(await announced_uid(TaskKey(**self.task_key)) != self.wait["uid"])
+        except Exception as error:  # noqa: BLE001 (whatever hinders it, how the TrainJob ended is worth more)
+            self.log.debug("Not known whether another try has begun: %s", error)
+            return False
 
     async def on_kill(self) -> None:
         """Stop the TrainJob, where the try that it belongs to is really over (Airflow 3.3 and later)."""

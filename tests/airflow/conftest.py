@@ -26,6 +26,7 @@ from airflow_kubeflow_trainer.cluster.resources import (
 )
 from airflow_kubeflow_trainer.local.cluster import LocalCluster
 from demo.airflow_stack import AirflowStack
+from tests.proxy import Proxy, proxy_in_thread
 from tests.tinymodel import llama
 
 ROOT = Path(__file__).parents[2]
@@ -72,14 +73,29 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 
 
 @pytest.fixture(scope="session")
-def airflow(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AirflowStack]:
+def watched(cluster: Cluster) -> Iterator[Proxy]:
+    """The way to the cluster that the connection "watched" takes."""
+    with proxy_in_thread(asyncio.run(from_kubeconfig(cluster.kubeconfig))) as proxy:
+        yield proxy
+
+
+@pytest.fixture(scope="session")
+def airflow(cluster: Cluster, watched: Proxy, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AirflowStack]:
     home = tmp_path_factory.mktemp("airflow")
     connection = {"conn_type": "kubernetes", "extra": {"kube_config_path": str(cluster.kubeconfig)}}
-    env = {"AIRFLOW_CONN_KUBERNETES_DEFAULT": json.dumps(connection), "PYTHONPATH": str(ROOT)}
+    env = {
+        "AIRFLOW_CONN_KUBERNETES_DEFAULT": json.dumps(connection),
+        "AIRFLOW_CONN_WATCHED": json.dumps({"conn_type": "kubernetes", "extra": {"kube_config": watched.kubeconfig()}}),
+        "PYTHONPATH": str(ROOT),
+        # A triggerer that died is noticed soon.
+        "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "6",
+        "AIRFLOW__TRIGGERER__JOB_HEARTBEAT_SEC": "1",
+    }
     python = os.environ.get("AIRFLOW_PYTHON", sys.executable)
     with AirflowStack(home=home, dags=_dag_folder(home / "dags"), env=env, python=python) as stack:
         stack.wait_for_dag("finetune_llm")
         stack.wait_for_dag("tiny_train")
+        stack.wait_for_dag("shell")
         yield stack
 
 

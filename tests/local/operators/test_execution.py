@@ -34,46 +34,13 @@ from airflow_kubeflow_trainer.exceptions import (
 from airflow_kubeflow_trainer.hooks.trainer import KubeflowTrainerHook
 from airflow_kubeflow_trainer.local.cluster import LocalCluster
 from airflow_kubeflow_trainer.operators import execution
-from airflow_kubeflow_trainer.operators.base import TrainJobOperator, identity_of
-from airflow_kubeflow_trainer.trainjob.manifest import MANAGER, JobOptions
+from airflow_kubeflow_trainer.operators.base import identity_of
+from airflow_kubeflow_trainer.trainjob.manifest import JobOptions
 from airflow_kubeflow_trainer.trainjob.runtime import RuntimeView
 from airflow_kubeflow_trainer.triggers.trainjob import TrainJobTrigger
+from tests.shell_operator import ShellOperator
 
 LABEL = "airflow.kubeflow-trainer.io/try-number"
-
-
-class ShellOperator(TrainJobOperator):
-    """A TrainJob that runs a shell script: all that operators share, without a training."""
-
-    def __init__(self, *, script: str, gpus: int = 0, **kwargs: Any) -> None:
-        super().__init__(runtime="torch-distributed", **kwargs)
-        self.script = script
-        self.gpus = gpus
-
-    def build_manifest(self, options: JobOptions) -> dict[str, Any]:
-        pod = {"metadata": {"labels": options.identity.labels()}}
-        jobs = [{"name": "node", "template": {"spec": {"template": pod}}}]
-        return {
-            "apiVersion": "trainer.kubeflow.org/v1alpha1",
-            "kind": "TrainJob",
-            "metadata": {
-                "name": options.name,
-                "namespace": options.namespace,
-                "labels": options.identity.labels(),
-                "annotations": options.identity.annotations(),
-            },
-            "spec": {
-                "runtimeRef": {"name": options.runtime.name},
-                "trainer": {
-                    "command": ["sh", "-c", self.script],
-                    "numProcPerNode": 1,
-                    "resourcesPerNode": {"limits": {"nvidia.com/gpu": str(self.gpus)}},
-                },
-                "runtimePatches": [
-                    {"manager": MANAGER, "trainingRuntimeSpec": {"template": {"spec": {"replicatedJobs": jobs}}}}
-                ],
-            },
-        }
 
 
 class Task:

@@ -19,7 +19,7 @@ from airflow_kubeflow_trainer.exceptions import ApiError, ForbiddenError, Unauth
 from airflow_kubeflow_trainer.local.cluster import LocalCluster
 from airflow_kubeflow_trainer.trainjob.diagnosis import Cause
 from tests.local.waiting.conftest import Recorder
-from tests.local.waiting.proxy import Proxy, proxy_to, status
+from tests.proxy import Proxy, proxy_to, status
 
 
 class Triggerer:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import Future
 from dataclasses import dataclass, field
+from typing import Any
 
 import aiohttp
 from aiohttp import web
@@ -27,6 +30,8 @@ class Proxy:
     """Of each request the verb (list and watch apart), resource and selector."""
     watches: list[asyncio.Task[None]] = field(default_factory=list)
     """The watches that are open."""
+    delay: Callable[[web.Request], float] = lambda request: 0.0
+    """Seconds that a request is held up."""
     mute: bool = False
     """Whether watches say nothing any more."""
 
@@ -35,6 +40,17 @@ class Proxy:
             return {"Authorization": f"Bearer {token}"}
 
         return Credentials(server=self.server, ssl_context=None, headers=headers)
+
+    def kubeconfig(self) -> dict[str, Any]:
+        """What a connection holds whose requests pass here."""
+        return {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "clusters": [{"name": "proxy", "cluster": {"server": self.server}}],
+            "users": [{"name": "me", "user": {"token": "first"}}],
+            "contexts": [{"name": "proxy", "context": {"cluster": "proxy", "user": "me"}}],
+            "current-context": "proxy",
+        }
 
     def count(self, verb: str) -> int:
         return len([request for request in self.requests if request.startswith(f"{verb} ")])
@@ -55,6 +71,7 @@ class Proxy:
         answer = self.fault(request)
         if answer is not None:
             return answer
+        await asyncio.sleep(self.delay(request))
         async with aiohttp.ClientSession(auto_decompress=False) as session:
             headers = {**await self.target.headers(), "Content-Type": request.headers.get("Content-Type", "")}
             async with session.request(
@@ -119,6 +136,26 @@ async def proxy_to(target: Credentials) -> AsyncIterator[Proxy]:
     finally:
         proxy.cut()
         await runner.cleanup()
+
+
+@contextlib.contextmanager
+def proxy_in_thread(target: Credentials) -> Iterator[Proxy]:
+    """Serve a Proxy for those who have no event loop of their own."""
+    started: Future[Proxy] = Future()
+
+    async def serve() -> None:
+        async with proxy_to(target) as proxy:
+            started.set_result(proxy)
+            await asyncio.get_running_loop().run_in_executor(None, stopped.wait)
+
+    stopped = threading.Event()
+    thread = threading.Thread(target=lambda: asyncio.run(serve()), daemon=True)
+    thread.start()
+    try:
+        yield started.result(30)
+    finally:
+        stopped.set()
+        thread.join(30)
 
 
 def status(code: int, reason: str, message: str = "as a test wants it", **headers: str) -> web.Response:

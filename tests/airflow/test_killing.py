@@ -1,0 +1,209 @@
+"""What becomes of a TrainJob when something ends its task: REST calls in, requests to the cluster out."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from demo.airflow_api import wait_until
+from demo.airflow_stack import AirflowStack
+from tests.proxy import Proxy
+
+TIMEOUT = 120.0
+FOR_EVER = "echo it runs; exec sleep 100000"
+pytestmark = pytest.mark.timeout(600)
+
+
+@pytest.fixture(autouse=True)
+def nothing_left(cluster: Any, watched: Proxy) -> Iterator[None]:
+    watched.requests.clear()
+    yield
+    watched.delay = lambda request: 0.0
+
+
+class Run:
+    """One run of one of the DAGs with a single task."""
+
+    def __init__(self, airflow: AirflowStack, cluster: Any, dag_id: str, script: str = FOR_EVER) -> None:
+        self._airflow = airflow
+        self._cluster = cluster
+        self.dag_id = dag_id
+        self.run_id = airflow.api.trigger(dag_id, conf={"script": script})
+
+    def trainjobs(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self._cluster.trainjobs(self.dag_id, self.run_id)
+        return found
+
+    def log(self, *, try_number: int = 1) -> str:
+        lines = self._airflow.api.log(self.dag_id, self.run_id, "run", try_number=try_number)
+        return "\n".join(line.text for line in lines)
+
+    def task(self) -> dict[str, Any]:
+        return self._airflow.api.task(self.dag_id, self.run_id, "run")
+
+    def mark(self, state: str) -> None:
+        self._airflow.api.set_task_state(self.dag_id, self.run_id, "run", state)
+
+    def clear(self) -> None:
+        self._airflow.api.clear(self.dag_id, self.run_id, "run")
+
+    def until_training(self, *, try_number: int = 1) -> None:
+        """Wait until the trigger is at work: one that never ran has nothing to clean up with."""
+        wait_until(
+            lambda: self.log(try_number=try_number).splitlines() if self.task()["try_number"] == try_number else [],
+            lambda seen: "it runs" in seen,
+            what="a line of the training",
+            timeout=TIMEOUT,
+        )
+
+    def until_trainjobs(self, count: int) -> list[dict[str, Any]]:
+        return wait_until(self.trainjobs, lambda jobs: len(jobs) == count, what=f"{count} TrainJobs", timeout=TIMEOUT)
+
+
+@pytest.mark.parametrize("state", ["failed", "success"])
+def test_a_task_that_is_marked_while_deferred_has_its_trainjob_deleted_once(
+    airflow: AirflowStack, cluster: Any, watched: Proxy, state: str
+) -> None:
+    run = Run(airflow, cluster, "shell")
+    run.until_training()
+
+    run.mark(state)
+
+    run.until_trainjobs(0)
+    assert watched.count("delete") == 1
+    assert run.task()["state"] == state
+
+
+def test_a_task_that_is_cleared_while_deferred_trains_again_and_once(
+    airflow: AirflowStack, cluster: Any, watched: Proxy
+) -> None:
+    run = Run(airflow, cluster, "shell")
+    run.until_training()
+    [first] = run.trainjobs()
+
+    run.clear()
+
+    run.until_training(try_number=2)
+    [second] = run.until_trainjobs(1)
+    assert second["metadata"]["uid"] != first["metadata"]["uid"]
+    run.mark("failed")
+    run.until_trainjobs(0)
+
+
+def test_twenty_clears_leave_one_trainjob_that_its_task_waits_for(airflow: AirflowStack, cluster: Any) -> None:
+    run = Run(airflow, cluster, "shell")
+    run.until_training()
+    for _ in range(20):
+        run.clear()
+        wait_until(
+            lambda: run.task()["state"], lambda state: state == "deferred", what="a deferred task", timeout=TIMEOUT
+        )
+
+    wait_until(
+        lambda: (
+            [job["metadata"]["uid"] for job in run.trainjobs()],
+            [(airflow.api.xcom(run.dag_id, run.run_id, "run", "trainjob") or {}).get("uid")],
+        ),
+        lambda seen: seen[0] == seen[1],
+        what="one TrainJob, the task's own",
+        timeout=TIMEOUT,
+    )
+    run.until_training(try_number=21)
+    run.mark("failed")
+    run.until_trainjobs(0)
+
+
+def test_a_delete_that_takes_five_seconds_still_happens(airflow: AirflowStack, cluster: Any, watched: Proxy) -> None:
+    run = Run(airflow, cluster, "shell")
+    run.until_training()
+    watched.delay = lambda request: 5.0 if request.method == "DELETE" else 0.0
+
+    run.mark("failed")
+
+    run.until_trainjobs(0)
+    assert watched.count("delete") == 1
+
+
+@pytest.mark.parametrize(("dag_id", "suspended"), [("shell_suspends", True), ("shell_keeps", False)])
+def test_a_task_may_leave_its_trainjob_suspended_or_alone(
+    airflow: AirflowStack, cluster: Any, watched: Proxy, dag_id: str, suspended: bool
+) -> None:
+    run = Run(airflow, cluster, dag_id)
+    run.until_training()
+
+    run.mark("failed")
+
+    what = "suspended" if suspended else "kept"
+    wait_until(run.log, lambda seen: what in seen, what=f"a line that says {what}", timeout=TIMEOUT)
+    [trainjob] = run.trainjobs()
+    assert bool(trainjob["spec"].get("suspend")) is suspended
+    assert watched.count("delete") == 0
+
+
+def test_a_task_that_runs_out_of_time_fails_and_leaves_nothing(
+    airflow: AirflowStack, cluster: Any, watched: Proxy
+) -> None:
+    run = Run(airflow, cluster, "shell_hurries")
+
+    task = airflow.api.wait_for_task(run.dag_id, run.run_id, "run", timeout=TIMEOUT)
+
+    assert task["state"] == "failed"
+    assert "execution_timeout" in run.log()
+    run.until_trainjobs(0)
+    assert watched.count("delete") == 1
+
+
+def test_a_run_that_runs_out_of_time_leaves_nothing(airflow: AirflowStack, cluster: Any, watched: Proxy) -> None:
+    run = Run(airflow, cluster, "shell_run_hurries")
+
+    assert airflow.api.wait_for_run(run.dag_id, run.run_id, timeout=TIMEOUT) == "failed"
+
+    run.until_trainjobs(0)
+    assert watched.count("delete") == 1
+
+
+def test_a_task_on_a_worker_that_is_marked_failed_leaves_nothing(
+    airflow: AirflowStack, cluster: Any, watched: Proxy
+) -> None:
+    run = Run(airflow, cluster, "shell_on_worker")
+    run.until_training()
+
+    run.mark("failed")
+
+    run.until_trainjobs(0)
+    assert watched.count("delete") == 1
+
+
+def test_two_tasks_on_one_watch_have_each_their_own_log_and_both_their_end(
+    airflow: AirflowStack, cluster: Any, watched: Proxy
+) -> None:
+    first = Run(airflow, cluster, "shell", "echo it runs; echo alpha one; sleep 4; echo alpha two")
+    second = Run(airflow, cluster, "shell", "echo it runs; echo beta one; sleep 12; echo beta two")
+
+    logs = []
+    for run in (first, second):
+        assert airflow.api.wait_for_task(run.dag_id, run.run_id, "run", timeout=TIMEOUT)["state"] == "success"
+        logs.append(run.log())
+
+    written = [[line for line in log.splitlines() if re.fullmatch("(alpha|beta) (one|two)", line)] for log in logs]
+    assert written == [["alpha one", "alpha two"], ["beta one", "beta two"]]
+
+
+def test_a_triggerer_that_dies_is_taken_over_and_no_line_is_lost_or_doubled(
+    airflow: AirflowStack, cluster: Any, watched: Proxy
+) -> None:
+    run = Run(airflow, cluster, "shell", "echo it runs; for i in $(seq 1 40); do echo line $i; sleep 0.5; done")
+    run.until_training()
+
+    airflow.kill("triggerer")
+    airflow.start_component("triggerer")
+
+    assert airflow.api.wait_for_task(run.dag_id, run.run_id, "run", timeout=TIMEOUT)["state"] == "success"
+    lines = Counter(line for line in run.log().splitlines() if line.startswith("line "))
+    assert lines == {f"line {number}": 1 for number in range(1, 41)}
+    assert len(run.trainjobs()) == 1
+    assert watched.count("delete") == 0
