@@ -15,6 +15,7 @@ from pydantic.alias_generators import to_camel
 
 from airflow_kubeflow_trainer.config.base import ConfigModel, field_check
 from airflow_kubeflow_trainer.config.environment import Environment, env_entries
+from airflow_kubeflow_trainer.config.kubernetes import KubernetesObject
 
 DEFAULT_MANAGER = "airflow.kubeflow-trainer.io/dag"
 """Manager of patches whose author names none: Trainer wants a domain-prefixed path."""
@@ -62,9 +63,9 @@ class ContainerPatch(_Patch):
     """Name of the container in the runtime."""
     env: Environment | None = None
     """Not for the containers node, dataset-initializer and model-initializer, which Trainer refuses."""
-    volume_mounts: list[dict[str, Any]] | None = None
+    volume_mounts: list[KubernetesObject] | None = None
     """Kubernetes VolumeMounts."""
-    security_context: dict[str, Any] | None = None
+    security_context: KubernetesObject | None = None
     """Kubernetes SecurityContext."""
 
     @model_validator(mode="after")
@@ -84,15 +85,15 @@ class PodSpecPatch(_Patch):
     """Changes to the pods of a replicated job."""
 
     service_account_name: str | None = None
-    volumes: list[dict[str, Any]] | None = None
+    volumes: list[KubernetesObject] | None = None
     """Kubernetes Volumes. The name ``initializer`` belongs to the runtime's own claim."""
     init_containers: list[ContainerPatch] | None = None
     containers: list[ContainerPatch] | None = None
     image_pull_secrets: list[dict[str, str]] | None = None
-    security_context: dict[str, Any] | None = None
+    security_context: KubernetesObject | None = None
     node_selector: dict[str, str] | None = None
-    affinity: dict[str, Any] | None = None
-    tolerations: list[dict[str, Any]] | None = None
+    affinity: KubernetesObject | None = None
+    tolerations: list[KubernetesObject] | None = None
     scheduling_gates: list[dict[str, str]] | None = None
     termination_grace_period_seconds: int | None = Field(default=None, ge=0)
 

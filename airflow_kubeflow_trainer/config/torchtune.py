@@ -15,12 +15,13 @@ from pydantic import (
     model_validator,
 )
 
-from airflow_kubeflow_trainer.config.base import ConfigModel, field_check, is_pending
+from airflow_kubeflow_trainer.config.base import ConfigModel, field_check, is_pending, is_rendered
 from airflow_kubeflow_trainer.config.commandline import overrides_of
 from airflow_kubeflow_trainer.config.datasets import TorchTuneDatasetBase, dataset_class
 from airflow_kubeflow_trainer.config.environment import Environment
 from airflow_kubeflow_trainer.config.plain import attributes
 from airflow_kubeflow_trainer.config.resources import Resources
+from airflow_kubeflow_trainer.config.text import from_text
 from airflow_kubeflow_trainer.config.values import Component, Settings, component, dotted
 
 Count = Field(default=None, ge=1)
@@ -166,6 +167,10 @@ class TorchTuneConfig(ConfigModel):
     def _choose_dataset(cls, value: Any, info: ValidationInfo[Any]) -> Any:
         if value is None or isinstance(value, TorchTuneDatasetBase) or is_pending(value, info):
             return value
+        if is_rendered(info):
+            value = from_text(value, dict)
+        if value is None:
+            return None
         data = attributes(value, field="dataset_preprocess_config")
         kind = dataset_class(data)
         if "component" not in kind.model_fields:
