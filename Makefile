@@ -14,11 +14,11 @@ SETUP := .venv/.synced
 PYTEST := $(VENV_PYTHON) -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-compat lint bench docs clean
+.PHONY: help setup demo test test-compat control-plane test-control-plane lint bench docs clean
 .DELETE_ON_ERROR:
 
 help: ## List these targets.
-	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' $(firstword $(MAKEFILE_LIST)) | while IFS=: read -r target text; do printf '  make %-12s%s\n' "$$target" "$$text"; done
+	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' $(firstword $(MAKEFILE_LIST)) | while IFS=: read -r target text; do printf '  make %-20s%s\n' "$$target" "$$text"; done
 
 setup: $(SETUP) ## Install the project and all it needs into .venv.
 
@@ -26,9 +26,14 @@ demo: $(SETUP) ## Fine-tune a real LLM on this machine through Airflow; KEEP=1 l
 	@KEEP=$(KEEP) $(VENV_PYTHON) -m demo
 
 test: $(SETUP) ## Run the tests; ARGS="-k words" narrows them.
-	@$(PYTEST) tests --ignore=tests/compat $(ARGS)
+	@$(PYTEST) tests --ignore=tests/compat --ignore=tests/control_plane $(ARGS)
 
 test-compat: $(AIRFLOWS:%=test-compat-%) ## Run the tests that go through a whole Airflow on the older versions too.
+
+control-plane: .build/control-plane/.built ## Build the real Kubernetes and Kubeflow control plane; needs Go.
+
+test-control-plane: $(SETUP) .build/control-plane/.built ## Run the tests that hold us to the real control plane.
+	@$(PYTEST) tests/control_plane $(ARGS)
 
 lint: $(SETUP) ## Check style, types, layers and uv.lock.
 	@$(UV) lock --check --quiet || { echo "uv.lock does not fit pyproject.toml: run 'uv lock'"; exit 1; }
@@ -60,6 +65,10 @@ $(UV):
 $(SETUP): pyproject.toml uv.lock | $(UV)
 	@echo "Installing the project into .venv: minutes and some gigabytes the first time, torch above all"
 	@$(UV) sync --frozen --all-extras --python $(PYTHON)
+	@touch $@
+
+.build/control-plane/.built: tests/control_plane/go.mod tests/control_plane/go.sum tests/control_plane/build.sh
+	@tests/control_plane/build.sh .build/control-plane
 	@touch $@
 
 .build/docs-venv/.synced: pyproject.toml uv.lock | $(UV)

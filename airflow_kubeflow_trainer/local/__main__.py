@@ -10,12 +10,12 @@ import os
 import shlex
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from airflow_kubeflow_trainer.exceptions import KubeflowTrainerError
+from airflow_kubeflow_trainer.exceptions import ConfigError, KubeflowTrainerError
 from airflow_kubeflow_trainer.local.folder import AlreadyRunningError, ClusterFolder, NotRunningError
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 DEFAULT_DIRECTORY = Path.home() / ".airflow-kubeflow-trainer"
 NODE_NAME = "local"
+LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -41,7 +42,7 @@ def _up(options: argparse.Namespace) -> int:
     folder: ClusterFolder = options.folder
     folder.prepare()
     with folder.locked():
-        logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+        logging.basicConfig(level=logging.INFO, format=LOG_FORMAT)
         asyncio.run(_serve(options))
     return 0
 
@@ -50,6 +51,49 @@ async def _serve(options: argparse.Namespace) -> None:
     # Here and not above: all else is answered without these imports, a second `up` too.
     from airflow_kubeflow_trainer.local.running import running_cluster
 
+    @asynccontextmanager
+    async def cluster() -> AsyncIterator[str]:
+        async with running_cluster(_cluster_options(options)) as running:
+            _announce(running)
+            yield running.server
+
+    await _until_stopped(options, cluster())
+
+
+def _kubelet(options: argparse.Namespace) -> int:
+    if not options.kubeconfig.is_file():
+        raise ConfigError(f"--kubeconfig: there is no file {options.kubeconfig}")
+    logging.basicConfig(level=logging.INFO, format=LOG_FORMAT)
+    asyncio.run(_serve_node(options))
+    return 0
+
+
+async def _serve_node(options: argparse.Namespace) -> None:
+    from airflow_kubeflow_trainer.local.kubelet import Isolation, KubeletOptions
+    from airflow_kubeflow_trainer.local.node import running_node
+
+    kubelet = KubeletOptions(
+        directory=options.folder.directory,
+        node_name=options.name,
+        images=_images(options),
+        image_env=dict(options.env),
+        capacity=dict(options.capacity),
+        restart_backoff_seconds=options.restart_backoff_seconds,
+        client_ca_file=options.client_ca,
+        isolation=Isolation(options.isolation) if options.isolation else None,
+    )
+
+    @asynccontextmanager
+    async def node() -> AsyncIterator[str]:
+        async with running_node(options.kubeconfig, kubelet) as server:
+            print(f"This machine is node {options.name} of the cluster at {server}. Ctrl-C ends it.", flush=True)
+            yield server
+
+    await _until_stopped(options, node())
+
+
+async def _until_stopped(options: argparse.Namespace, running: AbstractAsyncContextManager[str]) -> None:
+    """Hold a context open until Ctrl-C, SIGTERM, or the end of whoever started this process."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -65,9 +109,11 @@ async def _serve(options: argparse.Namespace) -> None:
     ready = asyncio.Event()
 
     async def serve() -> None:
-        async with running_cluster(_cluster_options(options)) as cluster:
+        async with running as server:
             ready.set()
-            _announce(cluster, ready_fd=options.ready_fd)
+            if options.ready_fd is not None:
+                with os.fdopen(options.ready_fd, "w") as pipe:
+                    pipe.write(server)
             await stop.wait()
 
     serving = asyncio.create_task(serve())
@@ -80,6 +126,10 @@ async def _serve(options: argparse.Namespace) -> None:
         await serving
 
 
+def _images(options: argparse.Namespace) -> dict[str, Path]:
+    return {pattern: Path(path).expanduser().absolute() for pattern, path in options.image}
+
+
 def _cluster_options(options: argparse.Namespace) -> ClusterOptions:
     from airflow_kubeflow_trainer.local.kubelet import Isolation
     from airflow_kubeflow_trainer.local.running import ClusterOptions
@@ -87,7 +137,7 @@ def _cluster_options(options: argparse.Namespace) -> ClusterOptions:
     return ClusterOptions(
         directory=options.folder.directory,
         port=options.port,
-        images={pattern: Path(path).expanduser().absolute() for pattern, path in options.image},
+        images=_images(options),
         image_env=dict(options.env),
         capacity=dict(options.capacity),
         restart_backoff_seconds=options.restart_backoff_seconds,
@@ -95,7 +145,7 @@ def _cluster_options(options: argparse.Namespace) -> ClusterOptions:
     )
 
 
-def _announce(cluster: RunningCluster, *, ready_fd: int | None) -> None:
+def _announce(cluster: RunningCluster) -> None:
     kubeconfig = cluster.folder.kubeconfig
     connection = json.dumps({"conn_type": "kubernetes", "extra": {"kube_config_path": str(kubeconfig)}})
     print(
@@ -105,9 +155,6 @@ def _announce(cluster: RunningCluster, *, ready_fd: int | None) -> None:
         "Ctrl-C stops it; what it holds is kept for the next start.",
         flush=True,
     )
-    if ready_fd is not None:
-        with os.fdopen(ready_fd, "w") as pipe:
-            pipe.write(cluster.server)
 
 
 def _down(options: argparse.Namespace) -> int:
@@ -159,12 +206,42 @@ def _parser() -> argparse.ArgumentParser:
     node.add_argument("operation", choices=("cordon", "drain", "lose", "restore"))
     node.add_argument("name", nargs="?", default=NODE_NAME, help="the node (default: %(default)s)")
     node.set_defaults(run=_node)
+    _add_kubelet(commands.add_parser("kubelet", help="be a node of another cluster until Ctrl-C"))
     return parser
 
 
 def _add_up(up: argparse.ArgumentParser) -> None:
     up.add_argument("--port", type=int, default=0, help="the API server's port (default: as last time, or a free one)")
-    up.add_argument(
+    _add_node_options(up)
+    up.set_defaults(run=_up)
+
+
+def _add_kubelet(kubelet: argparse.ArgumentParser) -> None:
+    kubelet.add_argument(
+        "--kubeconfig",
+        type=Path,
+        required=True,
+        help="of the cluster: its administrator's, or a scheduler's and node's",
+    )
+    kubelet.add_argument(
+        "--dir",
+        type=Path,
+        default=DEFAULT_DIRECTORY / "node",
+        help="where pods and volumes lie (default: %(default)s)",
+    )
+    kubelet.add_argument("--name", default=NODE_NAME, help="the node's name (default: %(default)s)")
+    kubelet.add_argument(
+        "--client-ca",
+        type=Path,
+        metavar="FILE",
+        help="who signed the certificate that the API server reads logs with (default: who signed its own)",
+    )
+    _add_node_options(kubelet)
+    kubelet.set_defaults(run=_kubelet)
+
+
+def _add_node_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
         "--image",
         type=_pair,
         action="append",
@@ -172,7 +249,7 @@ def _add_up(up: argparse.ArgumentParser) -> None:
         metavar="PATTERN=PATH",
         help="run images of that name in a Python environment of this machine",
     )
-    up.add_argument(
+    parser.add_argument(
         "--env",
         type=_pair,
         action="append",
@@ -180,7 +257,7 @@ def _add_up(up: argparse.ArgumentParser) -> None:
         metavar="NAME=VALUE",
         help="a variable that all images have, for example HF_ENDPOINT=https://hub.example.com",
     )
-    up.add_argument(
+    parser.add_argument(
         "--capacity",
         type=_pair,
         action="append",
@@ -188,18 +265,17 @@ def _add_up(up: argparse.ArgumentParser) -> None:
         metavar="RESOURCE=QUANTITY",
         help="what the node is to offer instead of what this machine has, for example nvidia.com/gpu=2",
     )
-    up.add_argument(
+    parser.add_argument(
         "--restart-backoff-seconds",
         type=float,
         default=10.0,
         metavar="SECONDS",
         help="wait before a container's second restart, doubling up to 300 (default: %(default)s)",
     )
-    up.add_argument("--isolation", choices=("root", "user", "none"), help="how containers are kept apart")
+    parser.add_argument("--isolation", choices=("root", "user", "none"), help="how containers are kept apart")
     # How a program that starts the cluster learns that it is ready, and takes it along when it ends itself.
-    up.add_argument("--ready-fd", type=int, help=argparse.SUPPRESS)
-    up.add_argument("--end-with-stdin", action="store_true", help=argparse.SUPPRESS)
-    up.set_defaults(run=_up)
+    parser.add_argument("--ready-fd", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--end-with-stdin", action="store_true", help=argparse.SUPPRESS)
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -59,15 +59,16 @@ class _Kubelet:
         )
         self._pods = PodManager(client, options, context, isolation)
         self._claims = ClaimBinder(client, options.volumes_directory)
+        self._port: int | None = None
 
     async def run(self, ready: asyncio.Event | None) -> None:
         for folder in (self._options.pods_directory, self._options.volumes_directory):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         scheduler = Scheduler(self._client, self._view, self._scheduler_events, node_name=self._options.node_name)
         async with AsyncExitStack() as stack:
-            port = await self._serve_logs(stack)
+            self._port = await self._serve_logs(stack)
             stack.push_async_callback(self._pods.abandon)
-            await self._register(port)
+            await self._register(self._port)
             if ready is not None:
                 ready.set()
             async with asyncio.TaskGroup() as tasks:
@@ -134,6 +135,8 @@ class _Kubelet:
             self._view.node = None if event.type is WatchType.DELETED else event.object
             self._view.changed.set()
             if self._view.node is None:
+                # As a kubelet does: only who stops it takes its node away.
+                await self._register(self._port)
                 continue
             if node.is_lost(self._view.node):
                 await self._pods.lose_all()

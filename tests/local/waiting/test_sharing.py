@@ -18,8 +18,8 @@ from airflow_kubeflow_trainer.cluster.waiting import Outcome, WaitSpec, wait
 from airflow_kubeflow_trainer.exceptions import ApiError, ForbiddenError, UnauthorizedError
 from airflow_kubeflow_trainer.local.cluster import LocalCluster
 from airflow_kubeflow_trainer.trainjob.diagnosis import Cause
-from tests.local.waiting.conftest import Recorder
 from tests.proxy import Proxy, proxy_to, status
+from tests.reporting import Recorder
 
 
 class Triggerer:

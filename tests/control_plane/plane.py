@@ -1,0 +1,347 @@
+"""The real control plane: etcd, kube-apiserver, kube-controller-manager, JobSet and Trainer, as processes.
+
+What it takes was found by running it; `make control-plane` builds the programs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import ctypes
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import yaml
+
+from airflow_kubeflow_trainer.cluster.client import Client
+from airflow_kubeflow_trainer.cluster.credentials import Credentials
+from airflow_kubeflow_trainer.exceptions import ApiError, ClusterUnreachableError
+from tests.control_plane import certificates
+
+ROOT = Path(__file__).parents[2]
+BUILT = ROOT / ".build" / "control-plane"
+READY_SECONDS = 60.0
+APPLY = "application/apply-patch+yaml"
+
+
+class ControlPlaneError(RuntimeError):
+    """The control plane is not built, or did not start."""
+
+
+@dataclass(frozen=True)
+class Ports:
+    etcd: int
+    etcd_peer: int
+    api: int
+    trainer: int
+    trainer_health: int
+    jobset: int
+    jobset_health: int
+
+    @classmethod
+    def free(cls) -> Ports:
+        sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(7)]
+        try:
+            return cls(*(opened.getsockname()[1] for opened in sockets))
+        finally:
+            for opened in sockets:
+                opened.close()
+
+
+class ControlPlane:
+    """A cluster without nodes, in a folder of its own. Use as a context manager.
+
+    Its processes die with the thread that starts them, however that ends.
+
+    :param trainer_crds: CRDs to serve in place of those of the Trainer that was built.
+    """
+
+    def __init__(self, directory: Path, *, trainer_crds: Path | None = None) -> None:
+        if not (BUILT / "bin" / "kube-apiserver").exists():
+            raise ControlPlaneError("The real control plane is not built: run `make control-plane`")
+        self.directory = directory
+        self.logs = directory / "logs"
+        self.kubeconfig = directory / "kubeconfig"
+        self.token = secrets.token_urlsafe(24)
+        self._ports = Ports.free()
+        self._trainer_crds = trainer_crds
+        self._pki = certificates.make(directory / "pki")
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+
+    @property
+    def server(self) -> str:
+        return f"https://127.0.0.1:{self._ports.api}"
+
+    @property
+    def ca_file(self) -> Path:
+        return self._pki.ca
+
+    def credentials(self, token: str | None = None) -> Credentials:
+        """The administrator's, or those of another token."""
+        return Credentials.from_token(server=self.server, ca_file=self.ca_file, token=token or self.token)
+
+    @asynccontextmanager
+    async def client(self, token: str | None = None) -> AsyncIterator[Client]:
+        async with Client(self.credentials(token)) as client:
+            yield client
+
+    def call(self, verb: str, path: str, *arguments: Any, **options: Any) -> dict[str, Any]:
+        """Call one method of `Client` as administrator, on a connection of its own."""
+
+        async def work() -> dict[str, Any]:
+            async with self.client() as client:
+                answer: dict[str, Any] = await getattr(client, verb)(path, *arguments, **options)
+                return answer
+
+        return asyncio.run(work())
+
+    def __enter__(self) -> Self:
+        self.logs.mkdir(parents=True, exist_ok=True)
+        self._write_kubeconfig()
+        try:
+            self._start_api_server()
+            asyncio.run(self._install())
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """End all of its processes."""
+        for process in reversed(self._processes.values()):
+            process.kill()
+            process.wait()
+        self._processes.clear()
+
+    def _start_api_server(self) -> None:
+        ports, pki = self._ports, self._pki
+        etcd, peer = f"http://127.0.0.1:{ports.etcd}", f"http://127.0.0.1:{ports.etcd_peer}"
+        self._start(
+            "server",
+            f"--data-dir={self.directory / 'etcd'}",
+            "--unsafe-no-fsync",
+            f"--listen-client-urls={etcd}",
+            f"--advertise-client-urls={etcd}",
+            f"--listen-peer-urls={peer}",
+            f"--initial-advertise-peer-urls={peer}",
+            f"--initial-cluster=default={peer}",
+        )
+        tokens = self.directory / "tokens.csv"
+        tokens.touch(mode=0o600)
+        tokens.write_text(f'{self.token},admin,admin,"system:masters"\n')
+        self._start(
+            "kube-apiserver",
+            f"--etcd-servers={etcd}",
+            f"--secure-port={ports.api}",
+            "--bind-address=127.0.0.1",
+            f"--tls-cert-file={pki.serving.certificate}",
+            f"--tls-private-key-file={pki.serving.key}",
+            f"--client-ca-file={pki.ca}",
+            f"--kubelet-client-certificate={pki.client.certificate}",
+            f"--kubelet-client-key={pki.client.key}",
+            f"--service-account-issuer={self.server}",
+            f"--service-account-key-file={pki.service_accounts}",
+            f"--service-account-signing-key-file={pki.service_accounts}",
+            "--authorization-mode=RBAC",
+            f"--token-auth-file={tokens}",
+            "--service-cluster-ip-range=10.96.0.0/16",
+            "--disable-admission-plugins=ServiceAccount",
+            "--allow-privileged",
+            f"--cert-dir={self.directory / 'apiserver'}",
+        )
+
+    async def _install(self) -> None:
+        async with self.client() as client:
+            await self._until(lambda: client.get("/api/v1/namespaces/default"))
+            await self._until(lambda: client.get("/api/v1/namespaces/kube-system"))
+            for definition in self._definitions():
+                await _apply(client, definition)
+            for path in ("trainjobs", "trainingruntimes", "clustertrainingruntimes"):
+                await self._until(lambda path=path: client.get(f"/apis/trainer.kubeflow.org/v1alpha1/{path}"))
+            await self._until(lambda: client.get("/apis/jobset.x-k8s.io/v1alpha2/jobsets"))
+            self._start_managers()
+            for hook in self._webhooks():
+                await _apply(client, hook)
+            for runtime in _documents(*sorted((BUILT / "manifests" / "runtimes").rglob("*.yaml"))):
+                if runtime["kind"] == "ClusterTrainingRuntime":
+                    # The webhook's own server comes up meanwhile.
+                    await self._until(lambda runtime=runtime: _apply(client, runtime))
+
+    def _definitions(self) -> list[dict[str, Any]]:
+        crds = BUILT / "manifests" / "crds"
+        files = [file for file in sorted(crds.glob("*.yaml")) if not (self._trainer_crds and "trainer" in file.name)]
+        if self._trainer_crds:
+            files += sorted(self._trainer_crds.glob("*.yaml"))
+        return [{key: part for key, part in crd.items() if key != "status"} for crd in _documents(*files)]
+
+    def _start_managers(self) -> None:
+        ports = self._ports
+        self._start(
+            "kube-controller-manager",
+            f"--kubeconfig={self.kubeconfig}",
+            # Without the last a deleted job's claim stays Terminating for ever.
+            "--controllers=job,garbagecollector,namespace,serviceaccount,persistentvolumeclaim-protection-controller",
+            "--leader-elect=false",
+            "--secure-port=0",
+            f"--service-account-private-key-file={self._pki.service_accounts}",
+            f"--root-ca-file={self.ca_file}",
+        )
+        off = {"leaderElection": {"leaderElect": False}, "metrics": {"bindAddress": "0"}}
+        self._start_manager(
+            "jobset",
+            {
+                "apiVersion": "config.jobset.x-k8s.io/v1alpha1",
+                "kind": "Configuration",
+                "internalCertManagement": {"enable": False},
+                "health": {"healthProbeBindAddress": f"127.0.0.1:{ports.jobset_health}"},
+                "webhook": {"port": ports.jobset},
+                **off,
+            },
+        )
+        self._start_manager(
+            "trainer-controller-manager",
+            {
+                "apiVersion": "config.trainer.kubeflow.org/v1alpha1",
+                "kind": "Configuration",
+                "certManagement": {"enable": False},
+                "health": {"healthProbeBindAddress": f"127.0.0.1:{ports.trainer_health}"},
+                "webhook": {"port": ports.trainer},
+                "clientConnection": {"qps": 200, "burst": 400},
+                **off,
+            },
+        )
+
+    def _start_manager(self, program: str, config: Mapping[str, Any]) -> None:
+        folder = self.directory / program
+        for purpose in ("k8s-webhook-server", "k8s-metrics-server"):
+            # Where controller-runtime looks for its certificates.
+            certs = folder / purpose / "serving-certs"
+            certs.mkdir(parents=True, exist_ok=True)
+            shutil.copy(self._pki.serving.certificate, certs / "tls.crt")
+            shutil.copy(self._pki.serving.key, certs / "tls.key")
+        file = folder / "config.yaml"
+        file.write_text(yaml.safe_dump(dict(config)))
+        self._start(program, f"--config={file}", KUBECONFIG=str(self.kubeconfig), TMPDIR=str(folder))
+
+    def _webhooks(self) -> list[dict[str, Any]]:
+        hooks = []
+        for who, port in (("trainer", self._ports.trainer), ("jobset", self._ports.jobset)):
+            for hook in _documents(BUILT / "manifests" / f"{who}-webhooks.yaml"):
+                # The names and selectors that Trainer's and JobSet's kustomizations give them.
+                hook["metadata"]["name"] = _hook_name(who, hook["kind"])
+                for index, webhook in enumerate(hook["webhooks"]):
+                    path = webhook["clientConfig"]["service"]["path"]
+                    url = f"https://127.0.0.1:{port}{path}"
+                    webhook["clientConfig"] = {"url": url, "caBundle": _base64(self.ca_file)}
+                    _select(who, hook["kind"], index, webhook)
+                hooks.append(hook)
+        return hooks
+
+    def _start(self, program: str, *arguments: str, **environment: str) -> None:
+        with (self.logs / f"{program}.log").open("ab") as log:
+            self._processes[program] = subprocess.Popen(
+                [str(BUILT / "bin" / program), *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, **environment},
+                cwd=self.directory,
+                start_new_session=True,
+                preexec_fn=_die_with_parent,
+            )
+
+    async def _until(self, work: Callable[[], Awaitable[Any]]) -> None:
+        deadline = time.monotonic() + READY_SECONDS
+        while True:
+            self._check()
+            try:
+                await work()
+                return
+            except (ApiError, ClusterUnreachableError) as error:
+                if time.monotonic() > deadline:
+                    raise ControlPlaneError(f"The control plane is not ready: {error}\nLogs: {self.logs}") from error
+            await asyncio.sleep(0.1)
+
+    def _check(self) -> None:
+        for program, process in self._processes.items():
+            if process.poll() is not None:
+                log = (self.logs / f"{program}.log").read_text(errors="replace").splitlines()
+                end = "\n".join(log[-20:])
+                raise ControlPlaneError(f"{program} ended with exit code {process.returncode}\n{end}")
+
+    def _write_kubeconfig(self) -> None:
+        self.kubeconfig.touch(mode=0o600)
+        self.kubeconfig.write_text(yaml.safe_dump(self.kubeconfig_for(self.token)))
+
+    def kubeconfig_for(self, token: str) -> dict[str, Any]:
+        """A kubeconfig for the owner of a token."""
+        cluster = {"server": self.server, "certificate-authority-data": _base64(self.ca_file)}
+        return {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "clusters": [{"name": "plane", "cluster": cluster}],
+            "users": [{"name": "me", "user": {"token": token}}],
+            "contexts": [{"name": "plane", "context": {"cluster": "plane", "user": "me"}}],
+            "current-context": "plane",
+        }
+
+
+_PLURALS = {
+    "CustomResourceDefinition": "customresourcedefinitions",
+    "MutatingWebhookConfiguration": "mutatingwebhookconfigurations",
+    "ValidatingWebhookConfiguration": "validatingwebhookconfigurations",
+    "ClusterTrainingRuntime": "clustertrainingruntimes",
+}
+
+
+async def _apply(client: Client, body: dict[str, Any]) -> None:
+    path = f"/apis/{body['apiVersion']}/{_PLURALS[body['kind']]}/{body['metadata']['name']}"
+    await client.patch(path, body, content_type=APPLY, params={"fieldManager": "tests", "force": True})
+
+
+def _documents(*files: Path) -> list[dict[str, Any]]:
+    return [document for file in files for document in yaml.load_all(file.read_text(), yaml.CSafeLoader) if document]
+
+
+def _hook_name(who: str, kind: str) -> str:
+    mutating = kind.startswith("Mutating")
+    if who == "trainer":
+        return "defaulter.trainer.kubeflow.org" if mutating else "validator.trainer.kubeflow.org"
+    return "jobset-mutating" if mutating else "jobset-validating"
+
+
+def _select(who: str, kind: str, index: int, webhook: dict[str, Any]) -> None:
+    if who == "trainer" and kind.startswith("Validating") and index < 2:
+        disabled = {"key": "trainer.kubeflow.org/webhook-validation", "operator": "NotIn", "values": ["disabled"]}
+        webhook["objectSelector"] = {"matchExpressions": [disabled]}
+    if who == "jobset" and "pod" in webhook["name"]:
+        theirs = {"key": "jobset.sigs.k8s.io/jobset-name", "operator": "Exists"}
+        webhook["objectSelector"] = {"matchExpressions": [theirs]}
+
+
+def _base64(file: Path) -> str:
+    return base64.b64encode(file.read_bytes()).decode()
+
+
+_LIBC = ctypes.CDLL(None)
+_PR_SET_PDEATHSIG = 1
+
+
+def _die_with_parent() -> None:
+    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

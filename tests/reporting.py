@@ -1,0 +1,32 @@
+"""What a wait tells, kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from airflow_kubeflow_trainer.cluster.logs import LogLine
+from airflow_kubeflow_trainer.trainjob.phase import PhaseReport
+
+
+class Recorder:
+    """A Reporter that remembers, and calls back."""
+
+    def __init__(self) -> None:
+        self.phases: list[str] = []
+        self.lines: list[str] = []
+        self.notes: list[str] = []
+        self.warnings: list[str] = []
+        self.on_line: Callable[[str], None] = lambda text: None
+
+    def phase(self, report: PhaseReport) -> None:
+        self.phases.append(report.phase.value)
+
+    def line(self, line: LogLine) -> None:
+        self.lines.append(line.text)
+        self.on_line(line.text)
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+    def warning(self, text: str) -> None:
+        self.warnings.append(text)
