@@ -12,6 +12,9 @@ from airflow_kubeflow_trainer.config.markers import is_template
 from airflow_kubeflow_trainer.config.text import from_text
 from airflow_kubeflow_trainer.exceptions import ConfigError
 
+OBJECT_NAME = re.compile(r"(?=.{1,253}\Z)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
+"""Names of most of Kubernetes' objects."""
+_NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _LABEL_VALUE = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")
 _KEY = re.compile(r"([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
 
@@ -25,6 +28,38 @@ def optional_text(value: Any, *, field: str) -> str | None:
         return None
     if not isinstance(value, str):
         raise ConfigError(f"{field}: must be text, not {value!r}")
+    return value
+
+
+def namespace_name(value: Any, *, field: str = "namespace") -> str | None:
+    """Give the name of a namespace; None where there is none.
+
+    :raises ConfigError: it is no name of one.
+    """
+    found = optional_text(value, field=field)
+    if found is not None and not _NAMESPACE.fullmatch(found):
+        raise ConfigError(f"{field}: {found!r} must be lower-case letters, digits and '-', at most 63")
+    return found
+
+
+def label(value: Any, *, field: str) -> str | None:
+    """Give the value of a label; None where there is none.
+
+    :raises ConfigError: Kubernetes would refuse it.
+    """
+    found = optional_text(value, field=field)
+    if found is not None and not _LABEL_VALUE.fullmatch(found):
+        raise ConfigError(f"{field}: {found!r} must be up to 63 letters, digits and -_.")
+    return found
+
+
+def truth(value: Any, *, field: str) -> bool:
+    """Give True or False.
+
+    :raises ConfigError: it is neither; text such as ``"no"`` would pass for True.
+    """
+    if not isinstance(value, bool):
+        raise ConfigError(f"{field}: must be True or False, not {value!r}")
     return value
 
 

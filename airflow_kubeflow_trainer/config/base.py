@@ -123,7 +123,8 @@ class ConfigModel(PlainData, BaseModel, metaclass=_ConfigMeta):
         :raises ConfigError: naming each field that is wrong.
         """
         try:
-            return cls.model_validate(attributes(value, field=field), context=RENDERED if rendered else None)
+            data = attributes(value, kind=f"{cls.__name__}(...)", field=field)
+            return cls.model_validate(data, context=RENDERED if rendered else None)
         except ValidationError as error:
             raise ConfigError(messages.explain(error, cls, field)) from None
 

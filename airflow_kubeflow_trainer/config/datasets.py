@@ -100,7 +100,7 @@ class TorchTuneDataset(TorchTuneDatasetBase):
 
     @field_check("component")
     def _check_component(cls, value: str) -> str:
-        return dotted(value)
+        return dotted(value, example="torchtune.datasets.grammar_dataset")
 
 
 DATASETS: tuple[type[TorchTuneDatasetBase], ...] = (

@@ -23,8 +23,10 @@ _SOURCES = {"secretKeyRef", "configMapKeyRef", "fieldRef", "resourceFieldRef", "
 
 def _from_list(value: Any) -> Any:
     """Accept Kubernetes' own list form too."""
-    if not isinstance(value, list) or not all(isinstance(entry, Mapping) and "name" in entry for entry in value):
+    if not isinstance(value, list):
         return value
+    if not all(isinstance(entry, Mapping) and "name" in entry for entry in value):
+        raise ValueError("must be a dict of values by name, or Kubernetes' list of {'name': ..., 'value': ...}")
     names = [entry["name"] for entry in value]
     for name in names:
         if names.count(name) > 1:
@@ -45,7 +47,9 @@ def _check_name(name: str) -> None:
     if name in RESERVED:
         raise ValueError(f"{name} is set by Trainer itself; use num_nodes, num_proc_per_node and resources_per_node")
     if not _NAME.fullmatch(name):
-        raise ValueError(f"{name!r} is no name for an environment variable")
+        raise ValueError(
+            f"{name!r} is no name for an environment variable: letters, digits, '_', '-' and '.', and no digit first"
+        )
 
 
 def _variable(name: str, value: Any, info: ValidationInfo[Any]) -> Any:

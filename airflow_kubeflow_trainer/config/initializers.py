@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from typing import Any, ClassVar, Self
+from urllib.parse import urlparse
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
+from airflow_kubeflow_trainer.config import messages
 from airflow_kubeflow_trainer.config.base import ConfigModel, field_check, is_pending, is_rendered
 from airflow_kubeflow_trainer.config.environment import Environment
 from airflow_kubeflow_trainer.config.plain import attributes
@@ -16,7 +18,8 @@ from airflow_kubeflow_trainer.config.text import from_text
 
 _URI = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://\S*")
 _SECRETS = ("access_token", "access_key_id", "secret_access_key")
-_READABLE = "it would be readable by all who may read TrainJobs or Airflow's templates"
+_EXAMPLES = {"hf": "hf://owner/name", "s3": "s3://bucket/path", "cache": "cache://schema/table"}
+_READABLE = "would be readable by all who may read TrainJobs or Airflow's templates"
 
 
 class _Source(ConfigModel):
@@ -37,9 +40,10 @@ class _Source(ConfigModel):
     def _refuse_literal_secrets(cls, data: Any) -> Any:
         for name in _SECRETS:
             if isinstance(data, dict) and data.get(name) is not None:
-                raise ValueError(
-                    f"{name}: {_READABLE}. Put it into a Secret under the key {name.upper()}, and write "
-                    'secret_ref=SecretRef("that-secret")'
+                raise messages.about(
+                    name,
+                    f"{_READABLE}. Put it into a Secret under the key {name.upper()}, and write "
+                    'secret_ref=SecretRef("that-secret")',
                 )
         return data
 
@@ -49,6 +53,8 @@ class _Source(ConfigModel):
             value = f"hf://{value}"
         if not _URI.fullmatch(value) or not value.startswith(f"{cls.scheme}:" if cls.scheme else ""):
             raise ValueError(f"{value!r} must be a URI that begins with {cls.scheme or 'its scheme'}://")
+        if cls.scheme is not None and not urlparse(value).netloc:
+            raise ValueError(f"{value!r} must say what to fetch, such as {_EXAMPLES[cls.scheme]}")
         return value
 
     @field_validator("secret_ref", mode="before")
@@ -62,7 +68,7 @@ class _Source(ConfigModel):
     def _refuse_secrets_in_env(cls, value: dict[str, Any]) -> dict[str, Any]:
         for name in _SECRETS:
             if isinstance(value.get(name.upper()), str):
-                raise ValueError(f"{name.upper()} must be SecretRef(name, key=...): as text, {_READABLE}")
+                raise ValueError(f"{name.upper()} must be SecretRef(name, key=...): as text, it {_READABLE}")
         return value
 
     @model_validator(mode="after")
@@ -71,9 +77,10 @@ class _Source(ConfigModel):
             # It will be another class once the URI is known.
             return self
         if isinstance(self.secret_ref, SecretRef) and self.secret_ref.key and not self.token_variable:
-            raise ValueError(
-                f"secret_ref: one key is not enough here. Name the whole Secret, SecretRef({self.secret_ref.name!r}), "
-                'or give each variable its own: env={"ACCESS_KEY_ID": SecretRef(name, key=...), ...}'
+            raise messages.about(
+                "secret_ref",
+                f"one key is not enough here. Name the whole Secret, SecretRef({self.secret_ref.name!r}), "
+                'or give each variable its own: env={"ACCESS_KEY_ID": SecretRef(name, key=...), ...}',
             )
         return self
 
@@ -238,7 +245,9 @@ def _choose(
         return value
     if is_rendered(info):
         value = from_text(value, dict)
-    data = {"storage_uri": value} if isinstance(value, str) else attributes(value, field=str(info.field_name))
+    data = (
+        {"storage_uri": value} if isinstance(value, str) else attributes(value, kind=f"a URI, {general.__name__}(...)")
+    )
     uri = data.get("storage_uri")
     if is_pending(uri, info):
         kinds = (general, *by_scheme.values())

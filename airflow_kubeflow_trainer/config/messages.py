@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
+import typing
+from collections.abc import Iterator
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -28,13 +31,17 @@ def nested(error: ValidationError, model: type[BaseModel]) -> PydanticCustomErro
     return PydanticCustomError(_NESTED, "{text}", {"text": explain(error, model, "")})
 
 
+def about(field: str, text: str) -> PydanticCustomError:
+    """Make the error of a field that is found where several are looked at together."""
+    return PydanticCustomError(_NESTED, "{text}", {"text": f"{field}: {text}"})
+
+
 def _explain_one(found: ErrorDetails, model: type[BaseModel], field: str) -> str:
     where = ".".join(str(part) for part in (field, *found["loc"]) if part != "")
     if found["type"] == _NESTED:
-        return "\n".join(f"{where}.{line}" for line in found["msg"].splitlines())
+        return "\n".join(f"{where}.{line}" if where else line for line in found["msg"].splitlines())
     if found["type"] == "extra_forbidden":
-        known = ", ".join(model.model_fields) if len(found["loc"]) == 1 else ""
-        return f"{where}: there is no such field" + (f"; known are: {known}" if known else "")
+        return f"{where}: there is no such field{_but_there_are(model, found['loc'])}"
     message = found["msg"]
     if found["type"] in _WORDS:
         message = _WORDS[found["type"]].format_map(found.get("ctx") or {})
@@ -45,15 +52,47 @@ def _explain_one(found: ErrorDetails, model: type[BaseModel], field: str) -> str
     return f"{prefix}{message[0].lower()}{message[1:]}" + _but_was(found)
 
 
+def _but_there_are(model: type[BaseModel], loc: tuple[int | str, ...]) -> str:
+    """Name the field that was meant, or all that there are."""
+    owner: type[BaseModel] | None = model
+    for part in loc[:-1]:
+        owner = owner if owner is None or isinstance(part, int) else _model_of(owner, part)
+    if owner is None:
+        return ""
+    written = str(loc[-1])
+    near = difflib.get_close_matches(written, owner.model_fields, n=1, cutoff=0.7)
+    return f"; did you mean {near[0]!r}?" if near else f"; known are: {', '.join(owner.model_fields)}"
+
+
+def _model_of(owner: type[BaseModel], name: str) -> type[BaseModel] | None:
+    """Find the model that a field holds, or a list of it."""
+    fields = owner.model_fields.items()
+    kinds = (field.annotation for key, field in fields if name in (key, field.validation_alias))
+    return next((model for kind in kinds for model in _models(kind)), None)
+
+
+def _models(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for inner in typing.get_args(annotation):
+        yield from _models(inner)
+
+
 _WORDS = {
     "missing": "is missing",
-    "model_type": "must be a {class_name} or a dict",
+    "model_type": "must be {class_name}(...) or a dict",
+    "greater_than_equal": "must be at least {ge}",
+    "less_than_equal": "must be at most {le}",
     "dict_type": "must be a dict",
     "list_type": "must be a list",
     "string_type": "must be text",
     "int_parsing": "must be an integer",
+    "int_type": "must be an integer",
+    "float_parsing": "must be a number",
+    "float_type": "must be a number",
+    "bool_parsing": "must be True or False",
+    "bool_type": "must be True or False",
     "int_from_float": "must be an integer",
-    "string_pattern_mismatch": "must match the pattern {pattern}",
 }
 
 

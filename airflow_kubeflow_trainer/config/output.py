@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import Field
-
+from airflow_kubeflow_trainer.config.arguments import OBJECT_NAME
 from airflow_kubeflow_trainer.config.base import ConfigModel, field_check
 
 
@@ -13,10 +12,18 @@ class PersistentVolumeOutput(ConfigModel):
     The claim is mounted at /workspace/output, where TorchTune writes. It must exist in the TrainJob's namespace.
     """
 
-    claim_name: str = Field(min_length=1, max_length=253, pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")
+    claim_name: str
     """Name of the claim."""
     sub_path: str | None = None
     """Folder on the volume. Default: one of its own for each try, ``<dag>/<run>/<task>/<name of the TrainJob>``."""
+
+    @field_check("claim_name")
+    def _check_claim_name(cls, value: str) -> str:
+        if not OBJECT_NAME.fullmatch(value):
+            raise ValueError(
+                f"{value!r} must be the name of a PersistentVolumeClaim: lower-case letters, digits, '-' and '.'"
+            )
+        return value
 
     @field_check("sub_path")
     def _check_sub_path(cls, value: str | None) -> str | None:

@@ -13,6 +13,7 @@ from typing import Any, Self
 from pydantic import AliasGenerator, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
+from airflow_kubeflow_trainer.config import messages
 from airflow_kubeflow_trainer.config.base import ConfigModel, field_check
 from airflow_kubeflow_trainer.config.environment import Environment, env_entries
 from airflow_kubeflow_trainer.config.kubernetes import KubernetesObject
@@ -71,8 +72,9 @@ class ContainerPatch(_Patch):
     @model_validator(mode="after")
     def _check_env(self) -> Self:
         if self.env and self.name in _OWN_ENV:
-            raise ValueError(
-                f"env of container {self.name!r} cannot be patched: use env of the config (node) or of the initializer"
+            raise messages.about(
+                "env",
+                f"of container {self.name!r} cannot be patched: use env of the config (node) or of the initializer",
             )
         return self
 

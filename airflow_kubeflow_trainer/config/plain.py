@@ -41,15 +41,17 @@ def plain(value: Any) -> Any:
     return value if fields is None else {name: plain(item) for name, item in fields.items() if item is not None}
 
 
-def attributes(value: Any, *, field: str) -> dict[str, Any]:
+def attributes(value: Any, *, kind: str, field: str = "") -> dict[str, Any]:
     """Read a mapping, or any object that has a config's attributes: a dataclass of the Kubeflow SDK, ...
 
+    :param kind: what is expected, for messages.
+    :param field: name to begin messages with.
     :raises ConfigError: it is neither.
     """
     found = plain(value)
     if isinstance(found, dict):
         return {str(key): item for key, item in found.items()}
-    raise ConfigError(f"{field}: must be a config object or a dict, not {_name(value)}")
+    raise ConfigError(f"{field}{': ' if field else ''}must be {kind} or a dict, not {_name(value)}")
 
 
 def _fields(value: Any) -> Mapping[str, Any] | None:
@@ -67,6 +69,8 @@ def _fields(value: Any) -> Mapping[str, Any] | None:
 
 
 def _name(value: Any) -> str:
+    if isinstance(value, type):
+        return f"the class {value.__name__}; write {value.__name__}(...)"
     # Another object's repr may hold an address, or a secret.
     shown = isinstance(value, str | bytes | int | float | list | None)
     return repr(value) if shown else f"a {type(value).__qualname__}"

@@ -34,6 +34,10 @@ def _check(resources: dict[str, Any], info: ValidationInfo[Any]) -> dict[str, An
 def _check_name(name: str) -> None:
     full = resource_name(name)
     if "/" not in full and full not in _PLAIN and not full.startswith("hugepages-"):
+        if name in ("limits", "requests"):
+            raise ValueError(
+                f"{name!r} is no resource: requests and limits are the same here; write {{'gpu': 1, 'memory': '64Gi'}}"
+            )
         raise ValueError(f"{name!r} is no resource; known are cpu, memory, gpu, storage, mig-*, or 'domain/name'")
 
 

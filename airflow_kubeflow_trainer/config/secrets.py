@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from airflow_kubeflow_trainer.config.arguments import OBJECT_NAME
 from airflow_kubeflow_trainer.config.base import ConfigModel, field_check
 
-_NAME = re.compile(r"(?=.{1,253}\Z)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 _KEY = re.compile(r"[-._a-zA-Z0-9]{1,253}")
 
 
@@ -27,7 +27,7 @@ class SecretRef(ConfigModel):
     @field_check("name")
     def _check_name(cls, value: str) -> str:
         # What was written here may be a token by mistake, so no message shows it.
-        if not _NAME.fullmatch(value):
+        if not OBJECT_NAME.fullmatch(value):
             raise ValueError("must be the name of a Secret in Kubernetes: lower-case letters, digits, '-' and '.'")
         return value
 

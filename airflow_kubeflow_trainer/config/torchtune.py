@@ -15,6 +15,7 @@ from pydantic import (
     model_validator,
 )
 
+from airflow_kubeflow_trainer.config import messages
 from airflow_kubeflow_trainer.config.base import ConfigModel, field_check, is_pending, is_rendered
 from airflow_kubeflow_trainer.config.commandline import overrides_of
 from airflow_kubeflow_trainer.config.datasets import TorchTuneDatasetBase, dataset_class
@@ -22,7 +23,7 @@ from airflow_kubeflow_trainer.config.environment import Environment
 from airflow_kubeflow_trainer.config.plain import attributes
 from airflow_kubeflow_trainer.config.resources import Resources
 from airflow_kubeflow_trainer.config.text import from_text
-from airflow_kubeflow_trainer.config.values import Component, Settings, component, dotted
+from airflow_kubeflow_trainer.config.values import COMPONENT, COMPONENTS, Component, Settings, component, dotted
 
 Count = Field(default=None, ge=1)
 
@@ -171,7 +172,7 @@ class TorchTuneConfig(ConfigModel):
             value = from_text(value, dict)
         if value is None:
             return None
-        data = attributes(value, field="dataset_preprocess_config")
+        data = attributes(value, kind="TorchTuneInstructDataset(...), another data set,")
         kind = dataset_class(data)
         if "component" not in kind.model_fields:
             data.pop("component", None)
@@ -179,27 +180,37 @@ class TorchTuneConfig(ConfigModel):
 
     @field_check("loss")
     def _check_loss(cls, value: str | None) -> str | None:
-        return value if value is None else dotted(value)
+        return value if value is None else dotted(value, example="torch.nn.CrossEntropyLoss")
 
     @field_validator("overrides", mode="wrap")
     @classmethod
     def _overrides(cls, value: Any, handler: ValidatorFunctionWrapHandler, info: ValidationInfo[Any]) -> Any:
         if is_pending(value, info):
             return value
-        return handler(overrides_of(value) if isinstance(value, list | tuple) else value)
+        if is_rendered(info):
+            value = from_text(value, dict)
+        if isinstance(value, list | tuple):
+            value = overrides_of(value)
+        if not isinstance(value, Mapping):
+            raise ValueError(
+                f"must be a dict, or a list such as ['optimizer.lr=1e-3', '~optimizer.fused'], not {value!r}"
+            )
+        return handler(value)
 
     @field_check("overrides")
     def _check_deletions(cls, value: Mapping[str, Any]) -> Mapping[str, Any]:
         for key, item in value.items():
             if key.startswith("~") and item is not None:
                 raise ValueError(f"{key!r} deletes a key, so its value must be None, not {item!r}")
+            if key.startswith("~") and (key[1:] in COMPONENTS or key.endswith(f".{COMPONENT}")):
+                raise ValueError(f"{key!r}: TorchTune cannot delete a whole component; give it another value instead")
         return value
 
     @model_validator(mode="after")
     def _check_together(self) -> Self:
         by_override = isinstance(self.overrides, Mapping) and "model.lora_attn_modules" in self.overrides
         if self.save_adapter_weights_only is True and self.peft_config is None and not by_override:
-            raise ValueError("save_adapter_weights_only needs peft_config: full fine-tuning has no adapter")
+            raise messages.about("save_adapter_weights_only", "needs peft_config: full fine-tuning has no adapter")
         if self.optimizer_in_bwd is True and isinstance(self.peft_config, LoraConfig):
-            raise ValueError("optimizer_in_bwd is for full fine-tuning only: leave peft_config out")
+            raise messages.about("optimizer_in_bwd", "is for full fine-tuning only: leave peft_config out")
         return self

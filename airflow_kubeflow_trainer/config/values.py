@@ -22,6 +22,11 @@ _DOTTED = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)+")
 COMPONENT = "_component_"
 """TorchTune's key for what is to be built."""
 
+COMPONENTS = (
+    "model", "tokenizer", "checkpointer", "dataset", "optimizer", "lr_scheduler", "loss", "metric_logger", "profiler",
+)  # fmt: skip
+"""Keys whose plain value means ``key._component_``."""
+
 
 def settings(value: Any, info: ValidationInfo[Any]) -> Any:
     """Check a dict of settings: text, numbers, truth values, None, lists and dicts."""
@@ -90,10 +95,10 @@ def component(value: Any, info: ValidationInfo[Any]) -> Any:
     return dotted(value)
 
 
-def dotted(value: str) -> str:
+def dotted(value: str, *, example: str = "torch.optim.AdamW") -> str:
     """Check the name of something that TorchTune imports."""
     if not _DOTTED.fullmatch(value):
-        raise ValueError(f"{value!r} must be a dotted name, such as 'torch.optim.AdamW': TorchTune imports it")
+        raise ValueError(f"{value!r} must be a dotted name, such as {example!r}: TorchTune imports it")
     return value
 
 

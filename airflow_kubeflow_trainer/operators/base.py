@@ -13,7 +13,14 @@ from airflow.sdk import BaseOperator
 
 from airflow_kubeflow_trainer.config import Initializer, PersistentVolumeOutput, RuntimePatch
 from airflow_kubeflow_trainer.config.actions import OnFinishAction, OnKillAction, choice
-from airflow_kubeflow_trainer.config.arguments import annotation_map, label_map, one_of, optional_text, positive_seconds
+from airflow_kubeflow_trainer.config.arguments import (
+    annotation_map,
+    label,
+    label_map,
+    namespace_name,
+    optional_text,
+    positive_seconds,
+)
 from airflow_kubeflow_trainer.config.base import ConfigModel
 from airflow_kubeflow_trainer.config.template import (
     as_template,
@@ -23,6 +30,7 @@ from airflow_kubeflow_trainer.config.template import (
     has_templates,
 )
 from airflow_kubeflow_trainer.exceptions import ConfigError, KubeflowTrainerError, TrainJobDeletedError
+from airflow_kubeflow_trainer.operators.arguments import CHECKED, check_argument
 from airflow_kubeflow_trainer.operators.rendered import manifest_parts, to_yaml
 from airflow_kubeflow_trainer.trainjob.identity import TaskIdentity, trainjob_name
 from airflow_kubeflow_trainer.trainjob.manifest import JobOptions
@@ -131,7 +139,7 @@ class TrainJobOperator(BaseOperator):
     ) -> None:
         super().__init__(**kwargs)
         self.runtime = runtime
-        self.runtime_kind = one_of(runtime_kind, ("ClusterTrainingRuntime", "TrainingRuntime"), field="runtime_kind")
+        self.runtime_kind = runtime_kind
         self.initializer = self._as_template("initializer", initializer)
         # Not `output`: that is Airflow's, the XComArg of this task.
         self.model_output = self._as_template("output", output)
@@ -152,6 +160,8 @@ class TrainJobOperator(BaseOperator):
         self.run_timeout = positive_seconds(run_timeout, field="run_timeout")
         self.on_finish_action = choice(on_finish_action, OnFinishAction, field="on_finish_action")
         self.on_kill_action = choice(on_kill_action, OnKillAction, field="on_kill_action")
+        for argument in CHECKED:
+            check_argument(argument, getattr(self, argument))
         self._killed = False
         self._stop: Callable[[], None] | None = None
 
@@ -300,9 +310,7 @@ class TrainJobOperator(BaseOperator):
                 dag_id=self.dag_id, run_id="dry_run", task_id=self.task_id, map_index=-1, try_number=1
             )
         runtime = self.stock_runtime() or self.assumed_runtime()
-        return self.build_manifest(
-            self.options(identity, runtime, optional_text(self.namespace, field="namespace") or "default")
-        )
+        return self.build_manifest(self.options(identity, runtime, namespace_name(self.namespace) or "default"))
 
     def stock_runtime(self) -> RuntimeView | None:
         """Give the runtime as Trainer ships it; None for one that somebody else has made."""
@@ -329,7 +337,7 @@ class TrainJobOperator(BaseOperator):
             initializer=from_template(Initializer, self.initializer, field="initializer"),
             output=from_template(PersistentVolumeOutput, self.model_output, field="output"),
             runtime_patches=tuple(from_template_list(RuntimePatch, self.runtime_patches, field="runtime_patches")),
-            queue_name=optional_text(self.queue_name, field="queue_name"),
+            queue_name=label(self.queue_name, field="queue_name"),
         )
         check_that_the_model_is_kept(runtime, self.model_output, self.on_finish_action)
         return options
@@ -346,7 +354,7 @@ class TrainJobOperator(BaseOperator):
         """The hook's arguments: names only."""
         return {
             "kubernetes_conn_id": self.kubernetes_conn_id,
-            "namespace": optional_text(self.namespace, field="namespace"),
+            "namespace": namespace_name(self.namespace),
             "in_cluster": self.in_cluster,
             "config_file": self.config_file,
             "cluster_context": self.cluster_context,

@@ -7,15 +7,15 @@ inside it would give no dependency, since only lists and dicts are searched. So 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from airflow.sdk.definitions.mappedoperator import MappedOperator, OperatorPartial
 from airflow.sdk.definitions.xcom_arg import XComArg
 
-from airflow_kubeflow_trainer.config.actions import OnFinishAction, OnKillAction, choice
-from airflow_kubeflow_trainer.config.arguments import annotation_map, label_map, positive_seconds
-from airflow_kubeflow_trainer.config.template import as_template, as_template_list, has_templates
+from airflow_kubeflow_trainer.config.actions import OnFinishAction
+from airflow_kubeflow_trainer.config.template import as_template, as_template_list
+from airflow_kubeflow_trainer.operators.arguments import check_argument
 
 
 class ConfigPartial(OperatorPartial):
@@ -72,9 +72,7 @@ def _check(operator_class: Any, name: str, value: Any) -> Any:
         return as_template_list(value, model, field=name)
     if model is not None:
         return as_template(value, model, field=name)
-    check = _ARGUMENTS.get(name)
-    if check is not None and value is not None and not has_templates(value):
-        check(value, field=name)
+    check_argument(name, value)
     return value
 
 
@@ -90,13 +88,3 @@ _TOGETHER: Mapping[str, Any] = {
     "on_finish_action": OnFinishAction.KEEP_TRAINJOB,
 }
 """Arguments that are checked together, by what they are where they are left out."""
-
-_ARGUMENTS: Mapping[str, Callable[..., Any]] = {
-    "on_finish_action": lambda value, field: choice(value, OnFinishAction, field=field),
-    "on_kill_action": lambda value, field: choice(value, OnKillAction, field=field),
-    "admission_timeout": positive_seconds,
-    "startup_timeout": positive_seconds,
-    "run_timeout": positive_seconds,
-    "labels": label_map,
-    "annotations": annotation_map,
-}

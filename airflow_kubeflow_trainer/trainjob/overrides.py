@@ -15,12 +15,8 @@ from collections.abc import Iterator, Mapping
 from numbers import Integral, Real
 from typing import Any
 
+from airflow_kubeflow_trainer.config.values import COMPONENT, COMPONENTS
 from airflow_kubeflow_trainer.exceptions import ConfigError
-
-COMPONENTS = (
-    "model", "tokenizer", "checkpointer", "dataset", "optimizer", "lr_scheduler", "loss", "metric_logger", "profiler",
-)  # fmt: skip
-"""Keys whose plain value means ``key._component_``."""
 
 _KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+|\[\d+\])*")
 _WORD = re.compile(r"[A-Za-z_/][A-Za-z0-9_./-]*")
@@ -43,16 +39,18 @@ def arguments(overrides: Mapping[str, Any]) -> list[str]:
 def _argument(key: str, value: Any) -> Iterator[str]:
     name = key.removeprefix("~")
     if not _KEY.fullmatch(name) or name == "config":
-        raise ConfigError(f"overrides: {key!r} is no key of TorchTune's; keys are names with dots, like 'optimizer.lr'")
+        raise ConfigError(
+            f"config.overrides: {key!r} is no key of TorchTune's; keys are names with dots, like 'optimizer.lr'"
+        )
     if key.startswith("~"):
         yield key
-    elif isinstance(value, Mapping) and value and (name in COMPONENTS or "_component_" in value):
+    elif isinstance(value, Mapping) and value and (name in COMPONENTS or COMPONENT in value):
         # As one value it would land in `key._component_`.
         for part, item in value.items():
             yield from _argument(f"{key}.{part}", item)
     else:
         if "max_filename" in key and not isinstance(value, str):
-            raise ConfigError(f"overrides: {key} takes text, not {value!r}: TorchTune keeps its leading zeros")
+            raise ConfigError(f"config: {key} takes text, not {value!r}: TorchTune keeps its leading zeros")
         yield f"{key}={_encode(value, key)}"
 
 
@@ -73,7 +71,7 @@ def _encode(value: Any, key: str) -> str:
     if isinstance(value, Mapping) and all(isinstance(name, str) for name in value):
         return "{" + ",".join(f"{_quote(name, key)}: {_encode(item, key)}" for name, item in value.items()) + "}"
     raise ConfigError(
-        f"overrides: {key} is {value!r} ({type(value).__name__}); TorchTune reads text, numbers, true, false, null, "
+        f"config: {key} is {value!r} ({type(value).__name__}); TorchTune reads text, numbers, true, false, null, "
         "lists, and dicts with text for keys"
     )
 
@@ -86,7 +84,7 @@ def _encode_float(value: float) -> str:
 
 def _encode_text(value: str, key: str) -> str:
     if value == _MISSING:
-        raise ConfigError(f"overrides: {key} is {value!r}, by which TorchTune's reader means that a value is missing")
+        raise ConfigError(f"config: {key} is {value!r}, by which TorchTune's reader means that a value is missing")
     if _WORD.fullmatch(value) and value.lower() not in _YAML_WORDS:
         return value
     return _quote(value, key)
@@ -95,7 +93,7 @@ def _encode_text(value: str, key: str) -> str:
 def _quote(value: str, key: str) -> str:
     if not _INTERPOLATIONS.fullmatch(value):
         raise ConfigError(
-            f"overrides: {key} holds '${{', which begins an interpolation of TorchTune's ('${{output_dir}}/logs', with "
+            f"config: {key} holds '${{', which begins an interpolation of TorchTune's ('${{output_dir}}/logs', with "
             f"the value of a key of its config); other text with it cannot be passed: {value!r}"
         )
     return '"' + "".join(_escape(character, key) for character in value) + '"'
@@ -104,7 +102,7 @@ def _quote(value: str, key: str) -> str:
 def _escape(character: str, key: str) -> str:
     code = ord(character)
     if 0xD800 <= code <= 0xDFFF:
-        raise ConfigError(f"overrides: {key} holds half a character (U+{code:04X}), which is no text")
+        raise ConfigError(f"config: {key} holds half a character (U+{code:04X}), which is no text")
     if character in '"\\':
         return "\\" + character
     if character.isprintable() and character not in "=$":

@@ -212,7 +212,7 @@ def known(value: Value) -> Value:
 
 def model_of(runtime: str) -> str:
     """Read the model from a runtime's name: ``torchtune-llama3.2-1b`` trains ``llama3_2/1B``."""
-    fields = runtime.split("-")
+    fields = runtime.split("-") if isinstance(runtime, str) else []
     model = f"{fields[1].replace('.', '_')}/{fields[2].upper()}" if len(fields) == 3 else ""
     if model not in CONFIGS:
         raise ConfigError(

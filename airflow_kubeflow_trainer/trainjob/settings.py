@@ -6,8 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from airflow_kubeflow_trainer.config.markers import is_template
-from airflow_kubeflow_trainer.config.values import renders_later
-from airflow_kubeflow_trainer.trainjob.overrides import COMPONENTS
+from airflow_kubeflow_trainer.config.values import COMPONENTS, renders_later
 from airflow_kubeflow_trainer.trainjob.recipe import (
     CONFIGS,
     LLAMA_1B,

@@ -29,10 +29,10 @@ from airflow_kubeflow_trainer.config.template import as_template, from_template
 from airflow_kubeflow_trainer.exceptions import ConfigError
 
 CONFIG_MISTAKES = [
-    pytest.param({"epochs": 0}, r"config.epochs: .*greater than or equal to 1, not 0", id="a count of none"),
+    pytest.param({"epochs": 0}, r"config.epochs: must be at least 1, not 0", id="a count of none"),
     pytest.param({"num_nodes": -1}, r"config.num_nodes: .*not -1", id="a negative count"),
     pytest.param({"batch_size": "many"}, r"config.batch_size: .*integer.*'many'", id="text for a number"),
-    pytest.param({"epoch": 1}, r"config.epoch: there is no such field; known are: .*epochs", id="a misspelt field"),
+    pytest.param({"epoch": 1}, r"config.epoch: there is no such field; did you mean 'epochs'\?", id="a misspelt field"),
     pytest.param({"dtype": "fp16"}, r"config.dtype: .*'bf16' or 'fp32'", id="a type TorchTune cannot train in"),
     pytest.param({"env": {"PET_NNODES": "2"}}, r"config.env: PET_NNODES is set by Trainer", id="a reserved variable"),
     pytest.param({"env": {"X": True}}, r"X: .*text: write 'true' or 'True'", id="a bool for a variable"),
@@ -43,16 +43,40 @@ CONFIG_MISTAKES = [
     pytest.param(
         {"peft_config": {"lora_attn_modules": []}}, r"peft_config.lora_attn_modules: must not be empty", id="no LoRA"
     ),
-    pytest.param({"save_adapter_weights_only": True}, r"needs peft_config", id="an adapter of full fine-tuning"),
+    pytest.param(
+        {"save_adapter_weights_only": True},
+        r"config.save_adapter_weights_only: needs peft_config",
+        id="an adapter of full fine-tuning",
+    ),
     pytest.param({"overrides": {"~a.b": 1}}, r"overrides: '~a.b' deletes a key", id="a deletion with a value"),
     pytest.param({"seed": 1.5}, r"config.seed: .*1.5", id="half a seed"),
+    pytest.param({"learning_rate": "fast"}, "config.learning_rate: must be a number, not 'fast'", id="no number"),
+    pytest.param({"overrides": "a=1"}, r"config.overrides: must be a dict, or a list such as .*not 'a=1'", id="text"),
+    pytest.param({"overrides": {"~optimizer": None}}, "'~optimizer': TorchTune cannot delete", id="a whole component"),
+    pytest.param({"env": ["A=b"]}, r"config.env: must be a dict of values by name, or", id="variables in a list"),
+    pytest.param(
+        {"resources_per_node": {"limits": {"gpu": 1}}},
+        r"'limits' is no resource: .*\{'gpu': 1,",
+        id="Kubernetes' limits",
+    ),
+    pytest.param(
+        {"peft_config": {"rank": 8}},
+        r"config.peft_config.rank: .*known are: .*lora_rank",
+        id="a misspelt field of LoRA's",
+    ),
+    pytest.param(
+        {"dataset_preprocess_config": "json"},
+        r"^config.dataset_preprocess_config: must be TorchTuneInstructDataset\(",
+        id="a format for a data set",
+    ),
 ]
 
 
 @pytest.mark.parametrize(("wrong", "message"), CONFIG_MISTAKES)
 def test_a_mistake_is_refused_when_the_dag_is_parsed(wrong: dict[str, Any], message: str) -> None:
-    with pytest.raises(ConfigError, match=message):
+    with pytest.raises(ConfigError, match=message) as refused:
         as_template(wrong, TorchTuneConfig, field="config")
+    assert str(refused.value).startswith(f"config.{next(iter(wrong))}")
 
 
 @pytest.mark.parametrize(("wrong", "message"), CONFIG_MISTAKES)
@@ -79,6 +103,11 @@ def test_the_same_mistake_is_refused_when_a_template_brings_it(wrong: dict[str, 
             id="one key for S3",
         ),
         pytest.param({"model": {"storage_uri": ""}}, r"model.storage_uri", id="no URI"),
+        pytest.param({"dataset": "s3://"}, r"dataset.storage_uri: 's3://' must say what", id="no bucket"),
+        pytest.param({"model": 5}, r"^initializer.model: must be a URI, ModelInitializer\(", id="a number"),
+        pytest.param(
+            {"model": {"storage_uri": "hf://a/b", "secretref": "x"}}, "did you mean 'secret_ref'", id="a misspelt field"
+        ),
     ],
 )
 def test_an_initializer_that_would_fail_in_its_pod_is_refused(wrong: dict[str, Any], message: str) -> None:
@@ -200,8 +229,25 @@ def test_the_sdks_own_objects_are_understood() -> None:
 
 @pytest.mark.parametrize("value", [3, "text", ["x"], b"x"], ids=repr)
 def test_what_is_no_config_at_all_is_refused_by_its_name(value: Any) -> None:
-    with pytest.raises(ConfigError, match="config: must be a config object or a dict"):
+    with pytest.raises(ConfigError, match=r"config: must be TorchTuneConfig\(...\) or a dict"):
         as_template(value, TorchTuneConfig, field="config")
+
+
+def test_a_field_that_is_misspelt_deep_in_a_patch_is_named_in_full_with_what_was_meant() -> None:
+    spec = {"template": {"spec": {"nodeSelectr": {}}}}
+    jobs = [{"name": "node", "template": {"spec": spec}}]
+    patch = {"trainingRuntimeSpec": {"template": {"spec": {"replicatedJobs": jobs}}}}
+
+    with pytest.raises(
+        ConfigError, match=r"replicatedJobs\.0\.template\.spec\.template\.spec\.nodeSelectr: .*'node_selector'"
+    ):
+        as_template(patch, RuntimePatch, field="runtime_patches.0")
+
+
+@pytest.mark.parametrize("name", ["Models", "my_models", "", "a" * 254])
+def test_a_claims_name_is_one_that_kubernetes_takes(name: str) -> None:
+    with pytest.raises(ConfigError, match="claim_name: .* must be the name of a PersistentVolumeClaim"):
+        PersistentVolumeOutput(name)
 
 
 @pytest.mark.parametrize("path", ["/abs", "a/../b", ".."])

@@ -161,7 +161,9 @@ def test_any_name_of_a_column_arrives(columns: dict[str, str]) -> None:
         pytest.param({"seed": False}, "seed: must be a number, not False", id="False is no seed"),
         pytest.param({"learning_rate": math.inf}, "learning_rate: must be a finite number", id="an endless rate"),
         pytest.param(
-            {"optimizer_in_bwd": True, "peft_config": {}}, "optimizer_in_bwd is for full fine-tuning", id="LoRA in_bwd"
+            {"optimizer_in_bwd": True, "peft_config": {}},
+            "config.optimizer_in_bwd: is for full fine-tuning",
+            id="LoRA in_bwd",
         ),
         pytest.param(
             {"dataset_preprocess_config": {"column_map": {"prompt": "input"}}},

@@ -9,6 +9,7 @@ import pytest
 from airflow.sdk import DAG, task
 
 from airflow_kubeflow_trainer import BuiltinTrainerOperator
+from airflow_kubeflow_trainer.config import TorchTuneConfig
 from airflow_kubeflow_trainer.exceptions import ConfigError
 
 FINE: dict[str, Any] = {"task_id": "t", "runtime": "torchtune-llama3.2-1b", "output": {"claim_name": "models"}}
@@ -21,6 +22,13 @@ def make(mapped: bool, **arguments: Any) -> Any:
     return BuiltinTrainerOperator(**arguments)
 
 
+@pytest.fixture
+def mapped_in_vain(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Spare a partial that was never mapped, since that failed, Airflow's complaint about it."""
+    monkeypatch.setattr("airflow.sdk.definitions.mappedoperator.OperatorPartial.__del__", lambda _: None)
+
+
+@pytest.mark.usefixtures("mapped_in_vain")
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
@@ -32,35 +40,35 @@ def make(mapped: bool, **arguments: Any) -> Any:
         pytest.param({"startup_timeout": "1h"}, "startup_timeout: .*'1h'", id="text for a duration"),
         pytest.param({"run_timeout": True}, "run_timeout: .*True", id="a bool for a duration"),
         pytest.param({"admission_timeout": float("nan")}, "admission_timeout", id="no number for a duration"),
-    ],
-)
-@pytest.mark.parametrize("mapped", [False, True], ids=["plain", "mapped"])
-def test_a_wrong_argument_is_refused_at_parse(wrong: dict[str, Any], message: str, mapped: bool) -> None:
-    with DAG("d"), pytest.raises(ConfigError, match=message):
-        make(mapped, **(FINE | {"config": CONFIG} | wrong))
-
-
-@pytest.mark.parametrize(
-    ("wrong", "message"),
-    [
         pytest.param({"labels": {"a": 1}}, "labels: a must be text", id="a number for a label"),
         pytest.param({"labels": {"a": "b c"}}, "labels: a='b c'", id="no value of a label"),
         pytest.param({"annotations": {"a b": "c"}}, "annotations: 'a b'", id="no key"),
         pytest.param({"runtime_kind": "foo"}, "runtime_kind: 'foo' is not known", id="no kind of runtime"),
+        pytest.param({"runtime": 5}, "runtime: 5 is no TorchTune runtime", id="a number for a runtime"),
+        pytest.param({"namespace": "ML_team"}, "namespace: 'ML_team' must be lower-case", id="no name of a namespace"),
+        pytest.param({"queue_name": "a b"}, "queue_name: 'a b' must be up to 63", id="no name of a queue"),
+        pytest.param({"deferrable": "no"}, "deferrable: must be True or False, not 'no'", id="text for a truth value"),
+        pytest.param({"in_cluster": "yes"}, "in_cluster: must be True or False", id="text for another"),
+        pytest.param({"config_file": 5}, "config_file: must be text, not 5", id="a number for a path"),
+        pytest.param({"initializer": "hf://a/b"}, r"initializer: must be Initializer\(...\) or a dict", id="text"),
+        pytest.param({"config": TorchTuneConfig}, "the class TorchTuneConfig; write TorchTuneConfig", id="a class"),
     ],
 )
-def test_what_kubernetes_would_refuse_is_refused_at_parse(wrong: dict[str, Any], message: str) -> None:
-    with DAG("d"), pytest.raises(ConfigError, match=message):
-        make(False, **(FINE | {"config": CONFIG} | wrong))
+@pytest.mark.parametrize("mapped", [False, True], ids=["plain", "mapped"])
+@pytest.mark.parametrize("runtime", [FINE["runtime"], "torchtune-llama3.3-70b"], ids=["Trainer's", "another"])
+def test_a_wrong_argument_is_refused_at_parse(wrong: dict[str, Any], message: str, mapped: bool, runtime: str) -> None:
+    with DAG("d"), pytest.raises(ConfigError, match=message) as refused:
+        make(mapped, **(FINE | {"config": CONFIG, "runtime": runtime} | wrong))
+    assert str(refused.value).startswith(next(iter(wrong)))
 
 
+@pytest.mark.usefixtures("mapped_in_vain")
 @pytest.mark.parametrize("values", [[{"batch_size": 0}], [CONFIG, {"epochs": "x"}]], ids=["only", "among others"])
 def test_a_mistake_in_what_is_mapped_over_is_refused_at_parse(values: list[dict[str, Any]]) -> None:
     partial = BuiltinTrainerOperator.partial(**FINE)
 
     with DAG("d"), pytest.raises(ConfigError, match=r"config\."):
         partial.expand(config=values)
-    partial._expand_called = True
 
 
 IMPOSSIBLE = [
@@ -95,12 +103,6 @@ def parse(way: str, config: Any, **arguments: Any) -> None:
                 kind.partial(**arguments).expand_kwargs([{"runtime": runtime, "config": config}])
             case _:
                 kind.partial(**arguments, config=config).expand(runtime=[runtime])
-
-
-@pytest.fixture
-def mapped_in_vain(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Spare a partial that was never mapped, since that failed, Airflow's complaint about it."""
-    monkeypatch.setattr("airflow.sdk.definitions.mappedoperator.OperatorPartial.__del__", lambda _: None)
 
 
 @pytest.mark.usefixtures("mapped_in_vain")

@@ -1,0 +1,50 @@
+"""An operator's arguments that are checked by themselves, in plain and in mapped tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from airflow_kubeflow_trainer.config.actions import OnFinishAction, OnKillAction, choice
+from airflow_kubeflow_trainer.config.arguments import (
+    annotation_map,
+    label,
+    label_map,
+    namespace_name,
+    one_of,
+    optional_text,
+    positive_seconds,
+    truth,
+)
+from airflow_kubeflow_trainer.config.markers import has_templates
+
+RUNTIME_KINDS = ("ClusterTrainingRuntime", "TrainingRuntime")
+
+CHECKED: Mapping[str, Callable[..., Any]] = {
+    "runtime_kind": lambda value, field: one_of(value, RUNTIME_KINDS, field=field),
+    "kubernetes_conn_id": optional_text,
+    "namespace": namespace_name,
+    "in_cluster": truth,
+    "config_file": optional_text,
+    "cluster_context": optional_text,
+    "name": optional_text,
+    "labels": label_map,
+    "annotations": annotation_map,
+    "queue_name": label,
+    "get_logs": truth,
+    "deferrable": truth,
+    "admission_timeout": positive_seconds,
+    "startup_timeout": positive_seconds,
+    "run_timeout": positive_seconds,
+    "on_finish_action": lambda value, field: choice(value, OnFinishAction, field=field),
+    "on_kill_action": lambda value, field: choice(value, OnKillAction, field=field),
+}
+
+
+def check_argument(name: str, value: Any) -> None:
+    """Refuse an argument that is wrong in itself; templates, and what is left out, are not looked at.
+
+    :raises ConfigError: naming the argument, and what would be right.
+    """
+    if name in CHECKED and value is not None and not has_templates(value):
+        CHECKED[name](value, field=name)
