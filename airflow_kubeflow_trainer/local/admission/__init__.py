@@ -131,12 +131,18 @@ def _mutate(obj: dict[str, Any], schema: dict[str, Any], old: dict[str, Any] | N
         # Kubernetes leaves the reason of such an answer empty.
         webhook = f"defaulter.trainjob.{GROUP}"
         raise StatusError(400, "", f'admission webhook "{webhook}" denied the request: {problem}')
+    before = copy.deepcopy(obj)
     trainjob.stamp_patches(obj, old, datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
+    if obj != before:
+        # What the webhook has changed comes back as its types write it.
+        decoding.fill_zero_values(obj, schema)
 
 
 def _schema_errors(obj: dict[str, Any], schema: dict[str, Any], old: dict[str, Any] | None) -> list[FieldError]:
     errors = metadata_errors(obj.get("metadata") or {})
-    errors += structural.validate({key: value for key, value in obj.items() if key != "metadata"}, schema)
+    # A new object's status is dropped before its schema is looked at.
+    checked = {key: value for key, value in obj.items() if key != "metadata" and not (key == "status" and old is None)}
+    errors += structural.validate(checked, schema)
     if any(error.type in _BLOCKING for error in errors):
         return [*errors, invalid("", None, UNCHECKED)]
     return [

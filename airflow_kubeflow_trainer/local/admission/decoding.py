@@ -66,6 +66,30 @@ def first_error(obj: dict[str, Any], schema: Schema) -> str | None:
     return next(_errors(decoded, schema, "", ""), None)
 
 
+def fill_zero_values(obj: dict[str, Any], schema: Schema) -> None:
+    """Add, in place, what an object gains that goes through Trainer's Go types.
+
+    Kubernetes' own types write a required text in any case, an empty one too; Trainer's leave it out.
+    """
+    if isinstance(obj.get("spec"), dict):
+        _fill(obj["spec"], schema["properties"]["spec"], "spec")
+
+
+def _fill(value: Any, schema: Schema, path: str) -> None:
+    if isinstance(value, list) and "items" in schema:
+        for item in value:
+            _fill(item, schema["items"], path)
+    elif isinstance(value, dict):
+        properties = schema.get("properties", {})
+        if path not in _TRAINER_STRUCTS:
+            for key in schema.get("required", ()):
+                if properties[key].get("type") == "string" and value.get(key) is None:
+                    value[key] = ""
+        for key, item in value.items():
+            if key in properties:
+                _fill(item, properties[key], join(path, key))
+
+
 def _errors(value: Any, schema: Schema, path: str, parent: str) -> Iterator[str]:
     """Check a value.
 

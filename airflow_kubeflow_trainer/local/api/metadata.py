@@ -39,7 +39,9 @@ def check_body(resource: ApiResource, body: Any, *, namespace: str, name: str | 
     if not isinstance(body, dict):
         raise bad_request(f"the object provided is unrecognized (must be of type {resource.kind}): it is no object")
     body = {key: value for key, value in body.items() if value is not None}
-    check_shape(resource, body)
+    # The status of a new custom resource is admission's to refuse, and is dropped after.
+    dropped = ("status",) if resource.custom and name is None else ()
+    check_shape(resource, {key: value for key, value in body.items() if key not in dropped})
     _check_type(resource, body)
     metadata = body.get("metadata", {})
     if resource.namespaced and metadata.get("namespace", namespace) not in (namespace, ""):

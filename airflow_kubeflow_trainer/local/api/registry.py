@@ -84,9 +84,8 @@ class Registry:
         obj = metadata.check_body(resource, copy.deepcopy(body), namespace=namespace, name=None)
         self._check_namespace(resource, obj)
         obj = metadata.for_create(resource, obj)
-        if resource.custom and resource.has_status:
-            obj.pop("status", None)
         obj = defaults.fill_in(obj)
+        # With its status, which mutating webhooks see.
         obj, warnings = self._admit(
             operation="CREATE",
             resource=resource,
@@ -95,6 +94,8 @@ class Registry:
             lookup=self._lookup,
             field_validation=options.field_validation,
         )
+        if resource.custom and resource.has_status:
+            obj.pop("status", None)
         required.check(obj)
         name = obj["metadata"]["name"]
         if self._store.get(resource, (namespace, name)) is not None:

@@ -1,0 +1,131 @@
+"""What the real admission says of a TrainJob, the embedded one says too."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from airflow_kubeflow_trainer.cluster.client import Client
+from airflow_kubeflow_trainer.cluster.credentials import Credentials, from_kubeconfig
+from airflow_kubeflow_trainer.cluster.resources import CLUSTER_TRAINING_RUNTIMES
+from airflow_kubeflow_trainer.exceptions import ApiError, ConflictError
+from airflow_kubeflow_trainer.local.cluster import LocalCluster
+from tests.control_plane.admission_rows import CREATIONS, UPDATES
+from tests.control_plane.plane import ControlPlane
+
+API_VERSION = "trainer.kubeflow.org/v1alpha1"
+GROUP = f"/apis/{API_VERSION}"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a control plane says, as far as both must say the same."""
+
+    code: int
+    words: str
+    """What Trainer says (its webhook, the CRD's CEL rules); empty for the API server's own errors."""
+    fields: tuple[str, ...]
+    """Which fields are wrong."""
+    spec: Any
+    """Of an object that is admitted: its spec, with all defaults."""
+
+
+@pytest.fixture(scope="session")
+def embedded(plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCluster]:
+    """The local cluster, with the runtimes that Trainer ships and the local cluster leaves out."""
+    with LocalCluster(tmp_path_factory.mktemp("embedded")) as cluster:
+        asyncio.run(copy_runtimes(plane.credentials(), cluster.kubeconfig))
+        yield cluster
+
+
+async def copy_runtimes(source: Credentials, kubeconfig: Path) -> None:
+    async with Client(source) as real, Client(await from_kubeconfig(kubeconfig)) as ours:
+        for runtime in (await real.get(CLUSTER_TRAINING_RUNTIMES.path()))["items"]:
+            metadata = {key: runtime["metadata"][key] for key in ("name", "labels") if key in runtime["metadata"]}
+            with contextlib.suppress(ConflictError):
+                body = {**runtime, "apiVersion": API_VERSION, "kind": "ClusterTrainingRuntime", "metadata": metadata}
+                await ours.create(CLUSTER_TRAINING_RUNTIMES.path(), body)
+
+
+@pytest.fixture
+async def both(plane: ControlPlane, embedded: LocalCluster) -> AsyncIterator[tuple[Client, Client]]:
+    async with plane.client() as real, Client(await from_kubeconfig(embedded.kubeconfig)) as ours:
+        yield real, ours
+
+
+@pytest.mark.parametrize("row", CREATIONS)
+async def test_a_creation_is_answered_alike(both: tuple[Client, Client], row: str) -> None:
+    real, ours = await asyncio.gather(*(creation(client, CREATIONS[row]) for client in both))
+
+    assert ours == real
+
+
+@pytest.mark.parametrize("row", UPDATES)
+async def test_an_update_is_answered_alike(both: tuple[Client, Client], row: str) -> None:
+    name = f"u-{uuid4().hex[:8]}"
+    real, ours = await asyncio.gather(*(update(client, name, *UPDATES[row]) for client in both))
+
+    assert ours == real
+
+
+async def creation(client: Client, body: dict[str, Any]) -> Answer:
+    try:
+        created = await client.create(_collection(body), body, params={"dryRun": "All", "fieldValidation": "Strict"})
+    except ApiError as error:
+        return _refusal(error)
+    return _admitted(created)
+
+
+async def update(client: Client, name: str, before: dict[str, Any], after: dict[str, Any]) -> Answer:
+    path = f"{_collection(before)}/{name}"
+    await client.create(_collection(before), _named(before, name))
+    try:
+        while True:
+            # The controllers write to it meanwhile.
+            version = (await client.get(path))["metadata"]["resourceVersion"]
+            body = _named(after, name, resourceVersion=version)
+            try:
+                return _admitted(await client.replace(path, body, params={"fieldValidation": "Strict"}))
+            except ConflictError as error:
+                if "modified" not in error.message:
+                    return _refusal(error)
+            except ApiError as error:
+                return _refusal(error)
+    finally:
+        await client.delete(path)
+
+
+def _collection(body: dict[str, Any]) -> str:
+    return f"{GROUP}/clustertrainingruntimes" if _is_runtime(body) else f"{GROUP}/namespaces/default/trainjobs"
+
+
+def _is_runtime(body: dict[str, Any]) -> bool:
+    return bool(body.get("kind") == "ClusterTrainingRuntime")
+
+
+def _named(body: dict[str, Any], name: str, **metadata: str) -> dict[str, Any]:
+    return {**body, "metadata": {**body["metadata"], "name": name, **metadata}}
+
+
+def _admitted(item: dict[str, Any]) -> Answer:
+    spec = item["spec"]
+    for patch in spec.get("runtimePatches", ()):
+        patch.pop("time", None)
+    return Answer(200, "", (), spec)
+
+
+def _refusal(error: ApiError) -> Answer:
+    fields = sorted({cause.get("field") or "" for cause in error.details.get("causes") or ()})
+    return Answer(error.status, _trainers_words(error.message), tuple(fields), None)
+
+
+def _trainers_words(message: str) -> str:
+    # The names of the two webhook configurations are those of Trainer's kustomization in both.
+    return message if "admission webhook" in message else ""
