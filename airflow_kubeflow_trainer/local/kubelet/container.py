@@ -129,7 +129,7 @@ class ContainerRunner:
                 return None
 
     async def _watch(self, spec: Spec) -> Exit | None:
-        process = await ContainerProcess.start(spec)
+        process = await ContainerProcess.start(spec, on_log_failure=self._tell_log_failure)
         ended = asyncio.ensure_future(process.wait())
         try:
             if process.started:
@@ -149,6 +149,13 @@ class ContainerRunner:
             if not ended.done():
                 process.abandon()
                 await asyncio.shield(ended)
+
+    def _tell_log_failure(self, reason: str) -> None:
+        message = (
+            f"The log of container {self._name} cannot be written: {reason}. It goes on, and what it prints is lost "
+            f"until {self._context.folder} can be written again"
+        )
+        self._context.tell(kind="Warning", reason="LogNotWritten", message=message)
 
     @staticmethod
     async def _until(ended: asyncio.Future[Exit | None], event: asyncio.Event) -> None:

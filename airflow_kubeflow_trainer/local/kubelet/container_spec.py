@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from airflow_kubeflow_trainer.local.kubelet import objects
+from airflow_kubeflow_trainer.local.kubelet import log_segments, objects
 from airflow_kubeflow_trainer.local.kubelet.environment import ContainerConfigError, resolve_environment
 from airflow_kubeflow_trainer.local.kubelet.expansion import expand
 from airflow_kubeflow_trainer.local.kubelet.images import HOME, HOST_ROOT, TERMINATION_LOG, Image, keeps_host_network
@@ -30,6 +30,7 @@ class RunFiles:
 
     @property
     def log(self) -> Path:
+        """The first segment of the log."""
         return self.folder / f"{self.run}.log"
 
     @property
@@ -47,7 +48,8 @@ class RunFiles:
         self.termination_message.chmod(0o666)
 
     def delete(self) -> None:
-        for path in (self.log, self.exit, self.termination_message):
+        log_segments.delete(self.log)
+        for path in (self.exit, self.termination_message):
             path.unlink(missing_ok=True)
 
 
@@ -80,6 +82,8 @@ async def build_spec(
         env=env,
         working_directory=container.get("workingDir") or image.working_directory,
         log_file=str(files.log),
+        log_segment_bytes=context.node.log_segment_bytes,
+        log_segments=context.node.log_segments,
         exit_file=str(files.exit),
         memory_limit_bytes=int(parse_quantity(limit)) if limit else None,
         hostname=hostname if isolated else None,

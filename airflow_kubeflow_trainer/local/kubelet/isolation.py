@@ -70,6 +70,8 @@ async def works(isolation: Isolation) -> bool:
                 env={},
                 working_directory="/",
                 log_file=f"{folder}/log",
+                log_segment_bytes=1024,
+                log_segments=1,
                 exit_file=f"{folder}/exit",
                 root=Root(
                     folder=str(root), mounts=[Mount(source=folder, target="/kubelet-probe")], private_folders=["/tmp"]
@@ -78,7 +80,7 @@ async def works(isolation: Isolation) -> bool:
                 network_namespace_fd=namespaces.network_fd,
             )
             try:
-                process = await ContainerProcess.start(spec)
+                process = await ContainerProcess.start(spec, on_log_failure=log.info)
                 ended = await process.wait()
             finally:
                 namespaces.close()
@@ -188,9 +190,12 @@ class JobSandboxes:
             self._changed.notify_all()
 
     async def _make(self, key: str) -> JobSandbox:
-        self._directory.mkdir(parents=True, exist_ok=True)
         hosts_file = self._directory / f"{key}.hosts"
-        hosts_file.write_text(_host_file_base())
+        try:
+            self._directory.mkdir(parents=True, exist_ok=True)
+            hosts_file.write_text(_host_file_base())
+        except OSError as error:
+            raise SandboxError(str(error)) from error
         return JobSandbox(
             isolation=self._isolation, namespaces=await make_namespaces(self._isolation), hosts_file=hosts_file
         )

@@ -56,6 +56,8 @@ class _Kubelet:
             gpus=GpuAllocator(gpus_of_this_machine()),
             allocatable=self._capacity,
             restart_backoff_seconds=options.restart_backoff_seconds,
+            log_segment_bytes=options.log_segment_bytes,
+            log_segments=options.log_segments,
         )
         self._pods = PodManager(client, options, context, isolation)
         self._claims = ClaimBinder(client, options.volumes_directory)

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import io
-import os
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from airflow_kubeflow_trainer.local.kubelet import objects
+from airflow_kubeflow_trainer.local.kubelet.log_segments import (
+    BLOCK_BYTES,
+    Place,
+    open_segment,
+    segment_numbers,
+    start_of_tail,
+)
 
-BLOCK_BYTES = 256 * 1024
 FOLLOW_SECONDS = 0.1
 """How often a followed log is looked at."""
-_TAG_OFFSET = len("2026-01-01T00:00:00.000000000Z stdout ")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +64,11 @@ class _Formatter:
         return b"".join(self._one(record) for record in records)
 
     def _one(self, record: bytes) -> bytes:
-        moment, _, tag, text = record.split(b" ", 3)
+        parts = record.split(b" ", 3)
+        if len(parts) < 4:
+            # What a write that failed has left.
+            return b""
+        moment, _, tag, text = parts
         if self._since is not None:
             if objects.parse_time(moment[:26].decode() + "+00:00") < self._since:
                 return b""
@@ -71,45 +78,36 @@ class _Formatter:
         return stamp + text + (b"" if self._within else b"\n")
 
 
-async def _blocks(path: Path, options: LogOptions, *, ended: Callable[[], bool]) -> AsyncIterator[list[bytes]]:
-    rest = b""
-    with path.open("rb") as file:
-        if options.tail_lines is not None:
-            file.seek(await asyncio.to_thread(_start_of_tail, path, options.tail_lines))
+async def _blocks(log: Path, options: LogOptions, *, ended: Callable[[], bool]) -> AsyncIterator[list[bytes]]:
+    place = await asyncio.to_thread(_start, log, options)
+    number, rest = place.segment, b""
+    file = open_segment(log, number)
+    try:
+        file.seek(place.offset)
         while True:
-            # Asked before reading: what is written before the end is read for certain.
+            # Asked before reading: what is written before the end, of the segment or of all, is read for certain.
+            later = [other for other in segment_numbers(log) if other > number]
             over = ended() or not options.follow
             data = await asyncio.to_thread(file.read, BLOCK_BYTES)
             if data:
                 *records, rest = (rest + data).split(b"\n")
                 yield records
+            elif later:
+                file.close()
+                number = later[0]
+                file = open_segment(log, number)
             elif over:
                 return
             else:
                 await asyncio.sleep(FOLLOW_SECONDS)
+    finally:
+        file.close()
 
 
-def _start_of_tail(path: Path, lines: int) -> int:
-    """Return where the last so many lines begin; a line that was written in parts counts once."""
-    with path.open("rb") as file:
-        position = file.seek(0, os.SEEK_END)
-        if lines <= 0:
-            return position
-        found, rest, start = 0, b"", position
-        while position > 0:
-            size = min(BLOCK_BYTES, position)
-            position -= size
-            file.seek(position)
-            block = file.read(size) + rest
-            first = 0 if position == 0 else block.find(b"\n") + 1
-            rest = block[:first]
-            offset = len(block)
-            # Not splitlines(): the carriage returns of a progress bar end no record.
-            for record in reversed(io.BytesIO(block[first:]).readlines()):
-                offset -= len(record)
-                if record[_TAG_OFFSET : _TAG_OFFSET + 1] == b"F":
-                    found += 1
-                    if found > lines:
-                        return start
-                start = position + offset
-    return start
+def _start(log: Path, options: LogOptions) -> Place:
+    if options.tail_lines is not None:
+        return start_of_tail(log, options.tail_lines)
+    numbers = segment_numbers(log)
+    if not numbers:
+        raise FileNotFoundError(log)
+    return Place(numbers[0])

@@ -14,6 +14,7 @@ from airflow_kubeflow_trainer.local.kubelet.certificate import serving_context
 from airflow_kubeflow_trainer.local.kubelet.container_spec import run_files
 from airflow_kubeflow_trainer.local.kubelet.environment import LOOPBACK
 from airflow_kubeflow_trainer.local.kubelet.log_reader import LogOptions, read_log
+from airflow_kubeflow_trainer.local.kubelet.log_segments import segment_numbers
 from airflow_kubeflow_trainer.local.kubelet.objects import Pod
 from airflow_kubeflow_trainer.local.kubelet.pods import PodManager
 from airflow_kubeflow_trainer.local.kubelet.records import ContainerRecord
@@ -78,7 +79,7 @@ class LogServer:
             raise web.HTTPNotFound(text=f'container "{names["container"]}" is not valid for pod "{names["pod"]}"\n')
         run = _run(pod, record, names["container"], previous=_flag(request.query, "previous"))
         path = run_files(found.folder, names["container"], run).log
-        if not path.exists():
+        if not segment_numbers(path):
             raise web.HTTPNotFound(text=f'the log of container "{names["container"]}" is gone\n')
         return path, record, run
 

@@ -28,6 +28,9 @@ class KubeletOptions:
     restart_backoff_seconds: float = 10.0
     """Wait before a container's second restart; it doubles up to 300 s. The first restart comes at once, as in
     Kubernetes. 0 restarts always at once."""
+    log_segment_bytes: int = 10 * 1024 * 1024
+    log_segments: int = 5
+    """How much of each run's log is kept: so many files of so many bytes, the newest; Kubernetes' own defaults."""
     client_ca_file: Path | None = None
     """Who must have signed the client certificate of those that read logs. None serves no logs."""
     port: int = 0

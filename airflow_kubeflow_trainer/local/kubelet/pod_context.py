@@ -26,6 +26,8 @@ class NodeContext:
     gpus: GpuAllocator
     allocatable: Mapping[str, str]
     restart_backoff_seconds: float
+    log_segment_bytes: int
+    log_segments: int
 
 
 @dataclass(frozen=True, kw_only=True)

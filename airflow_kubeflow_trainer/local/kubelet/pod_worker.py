@@ -43,8 +43,8 @@ class PodWorker:
         self._sandboxes = sandboxes
         self.pod = pod
         self.folder = options.pods_directory / objects.uid(pod)
-        self.folder.mkdir(parents=True, exist_ok=True)
         self.record = load_record(pod, self.folder)
+        self._saved = True
         self._ending = Ending()
         self._conditions: list[Mapping[str, Any]] = (pod.get("status") or {}).get("conditions") or []
         self._reporter = StatusReporter(client, pod, self._status)
@@ -81,8 +81,26 @@ class PodWorker:
         return status
 
     def _changed(self) -> None:
-        self.record.save(self.folder)
+        self._save()
         self._reporter.changed()
+
+    def _save(self) -> None:
+        """Write down how the pod stands; where that fails it goes on, and only a kubelet that starts anew is misled."""
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self.record.save(self.folder)
+        except OSError as error:
+            if self._saved:
+                log.error("What becomes of pod %s cannot be kept in %s: %s", objects.name(self.pod), self.folder, error)
+            self._saved = False
+        else:
+            self._saved = True
+
+    async def _save_at_last(self) -> None:
+        self._save()
+        while not self._saved:
+            await asyncio.sleep(RETRY_SECONDS)
+            self._save()
 
     async def _live(self) -> None:
         reporting = asyncio.create_task(self._reporter.run())
@@ -90,6 +108,7 @@ class PodWorker:
             if not objects.is_finished(self.pod):
                 await self._run_until_over()
                 self._changed()
+                await self._save_at_last()
                 await self._reporter.settled()
                 log.info("Pod %s is over: %s", objects.name(self.pod), self._status()["phase"])
             await self._deleted.wait()

@@ -4,26 +4,36 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from airflow_kubeflow_trainer.local.kubelet.isolation import supervisor_command
-from airflow_kubeflow_trainer.local.kubelet.supervisor.spec import Exit, Order, Spec
+from airflow_kubeflow_trainer.local.kubelet.supervisor.spec import Exit, Order, Report, Spec
 
 
 class ContainerProcess:
     """One run of one container, under its supervisor."""
 
-    def __init__(self, process: asyncio.subprocess.Process, spec: Spec) -> None:
+    def __init__(
+        self, process: asyncio.subprocess.Process, spec: Spec, *, on_log_failure: Callable[[str], None]
+    ) -> None:
         self._process = process
         self._spec = spec
+        self._on_log_failure = on_log_failure
+        self._settled = asyncio.Event()
+        """Set once the program runs, or never will."""
         self.started = False
         """Whether the program came to run."""
+        self._exit: Exit | None = None
 
     @classmethod
-    async def start(cls, spec: Spec) -> Self:
-        """Start the container; returns when its program runs, or has failed to (then ``wait`` says why)."""
+    async def start(cls, spec: Spec, *, on_log_failure: Callable[[str], None]) -> Self:
+        """Start the container; returns when its program runs, or has failed to (then ``wait`` says why).
+
+        :param on_log_failure: called once, with the reason, where the log cannot be written; the program goes on.
+        """
         descriptors = [fd for fd in (spec.user_namespace_fd, spec.network_namespace_fd) if fd is not None]
         process = await asyncio.create_subprocess_exec(
             *supervisor_command("main"),
@@ -35,7 +45,7 @@ class ContainerProcess:
             # A Ctrl-C in the kubelet's terminal is the kubelet's to handle.
             start_new_session=True,
         )
-        started = cls(process, spec)
+        started = cls(process, spec, on_log_failure=on_log_failure)
         try:
             await started._introduce()
         except BaseException:
@@ -48,13 +58,31 @@ class ContainerProcess:
         with suppress(ConnectionError):
             self._process.stdin.write(self._spec.to_json().encode() + b"\n")
             await self._process.stdin.drain()
-        # One line once the program runs; the end of the pipe where it could not be started.
-        self.started = bool(await self._process.stdout.readline())
+        self._listening = asyncio.create_task(self._listen(self._process.stdout))
+        await self._settled.wait()
+
+    async def _listen(self, reports: asyncio.StreamReader) -> None:
+        """Take what the supervisor reports, until the pipe ends with it."""
+        try:
+            async for line in reports:
+                self._take(json.loads(line))
+        finally:
+            self._settled.set()
+
+    def _take(self, report: dict[str, Any]) -> None:
+        if Report.STARTED in report:
+            self.started = True
+            self._settled.set()
+        elif Report.LOG_FAILURE in report:
+            self._on_log_failure(report[Report.LOG_FAILURE])
+        elif Report.EXIT in report:
+            self._exit = Exit(**report[Report.EXIT])
 
     async def wait(self) -> Exit | None:
         """Return how the run ended; None where the supervisor itself was killed."""
         await self._process.wait()
-        return read_exit(Path(self._spec.exit_file))
+        await self._listening
+        return self._exit
 
     def terminate(self) -> None:
         """Ask the program to end (SIGTERM)."""

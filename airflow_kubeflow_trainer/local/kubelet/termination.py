@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from airflow_kubeflow_trainer.local.kubelet import objects
 from airflow_kubeflow_trainer.local.kubelet.container_spec import RunFiles
+from airflow_kubeflow_trainer.local.kubelet.log_segments import last_records
 from airflow_kubeflow_trainer.local.kubelet.supervisor.spec import Exit
 
 LONGEST_MESSAGE_BYTES = 4096
@@ -57,22 +57,15 @@ def _head(path: Path, size: int) -> str:
         return ""
 
 
-def _end_of_log(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            # Each line of the log carries some 40 bytes of its own.
-            size = LONGEST_LOG_MESSAGE_BYTES + 64 * LONGEST_LOG_MESSAGE_LINES
-            start = max(0, file.seek(0, os.SEEK_END) - size)
-            file.seek(start)
-            records = file.read().split(b"\n")[1 if start else 0 : -1]
-    except OSError:
-        return ""
-    text = b"".join(_text(record) for record in records[-LONGEST_LOG_MESSAGE_LINES:])
+def _end_of_log(log: Path) -> str:
+    # Each line of the log carries some 40 bytes of its own.
+    size = LONGEST_LOG_MESSAGE_BYTES + 64 * LONGEST_LOG_MESSAGE_LINES
+    text = b"".join(_text(record) for record in last_records(log, size)[-LONGEST_LOG_MESSAGE_LINES:])
     return text[-LONGEST_LOG_MESSAGE_BYTES:].decode(errors="replace")
 
 
 def _text(record: bytes) -> bytes:
-    parts = record.split(b" ", 3)
+    parts = record.removesuffix(b"\n").split(b" ", 3)
     if len(parts) < 4:
         return b""
     return parts[3] + b"\n" if parts[2] == b"F" else parts[3]

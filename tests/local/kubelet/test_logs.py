@@ -6,12 +6,15 @@ import asyncio
 import datetime
 import os
 import re
+import resource
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import aiohttp
+import psutil
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -20,24 +23,30 @@ from cryptography.x509.oid import NameOID
 from hypothesis import given
 from hypothesis import strategies as st
 
+from airflow_kubeflow_trainer.local.kubelet import log_segments
 from airflow_kubeflow_trainer.local.kubelet.log_reader import LogOptions, read_log
+from airflow_kubeflow_trainer.local.kubelet.supervisor.log_file import LogFile
 from airflow_kubeflow_trainer.local.kubelet.supervisor.log_writer import LONGEST_LINE_BYTES, LogWriter
 
 Cluster = Any
 RECORD = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z (stdout|stderr) [FP] (.*)", re.DOTALL)
 
 
-def written(path: Path, chunks: list[bytes]) -> list[bytes]:
+def log_file(path: Path, *, segment_bytes: int = 2**30, segments: int = 1, told: list[str] | None = None) -> LogFile:
+    """Return an empty log, whose complaints end up in a list."""
+    log_segments.delete(path)
+    complain = (told if told is not None else []).append
+    return LogFile(str(path), segment_bytes=segment_bytes, segments=segments, on_failure=complain)
+
+
+def written(path: Path, chunks: list[bytes], **bounds: int) -> list[bytes]:
     """Return the records that a writer makes of one stream's chunks."""
-    fd = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC)
-    try:
-        writer = LogWriter(fd)
-        for chunk in chunks:
-            writer.feed("stdout", chunk)
-        writer.end()
-    finally:
-        os.close(fd)
-    return path.read_bytes().split(b"\n")[:-1]
+    writer = LogWriter(log_file(path, **bounds))
+    for chunk in chunks:
+        writer.feed("stdout", chunk)
+    writer.end()
+    files = [log_segments.segment_path(path, number) for number in log_segments.segment_numbers(path)]
+    return b"".join(file.read_bytes() for file in files).split(b"\n")[:-1]
 
 
 async def read(path: Path, **options: Any) -> bytes:
@@ -68,6 +77,124 @@ async def test_a_tail_is_whole_lines_whatever_progress_bars_they_hold(
 
     expected = lines[len(lines) - tail :] if tail < len(lines) else lines
     assert await read(path, tail_lines=tail) == b"".join(line + b"\n" for line in expected)
+
+
+@given(
+    lines=st.lists(st.text(st.sampled_from("aF P\r"), max_size=40).map(str.encode), min_size=1, max_size=12),
+    tail=st.none() | st.integers(0, 7),
+)
+async def test_a_log_in_many_segments_reads_as_one(
+    tmp_path_factory: pytest.TempPathFactory, lines: list[bytes], tail: int | None
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "segments"
+    written(path, [line + b"\n" for line in lines], segment_bytes=120, segments=100)
+    assert len(log_segments.segment_numbers(path)) >= len(lines) // 3
+    expected = lines if tail is None else lines[max(0, len(lines) - tail) :]
+    assert await read(path, tail_lines=tail) == b"".join(line + b"\n" for line in expected)
+
+
+async def test_of_a_long_log_the_end_is_kept(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    written(path, [b"%d\n" % n for n in range(1000)], segment_bytes=1000, segments=3)
+    assert sum(file.stat().st_size for file in tmp_path.iterdir()) <= 3 * 1100
+    kept = (await read(path)).split()
+    assert 40 <= len(kept) <= 100
+    assert kept == [b"%d" % n for n in range(1000 - len(kept), 1000)]
+    assert await read(path, tail_lines=30) == b"".join(b"%d\n" % n for n in range(970, 1000))
+
+
+async def test_who_follows_a_log_misses_nothing_where_it_begins_a_new_file(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    writer = LogWriter(log_file(path, segment_bytes=100, segments=2))
+    writer.feed("stdout", b"0\n")
+    over = False
+    got = read_log(path, LogOptions(follow=True), ended=lambda: over)
+    for number in range(1, 20):
+        assert await anext(got) == b"%d\n" % (number - 1)
+        writer.feed("stdout", b"%d\n" % number)
+    over = True
+    assert [block async for block in got] == [b"19\n"]
+
+
+@contextmanager
+def largest_file(size: int) -> Iterator[None]:
+    """Let this process write no file beyond a size: a write is cut there, and the next one fails."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@pytest.mark.parametrize("room", [0, 1, 30, 45, 60], ids=lambda room: f"room-for-{room}-bytes")
+async def test_what_cannot_be_written_is_told_once_and_marked_as_lost(tmp_path: Path, room: int) -> None:
+    path, told = tmp_path / "log", list[str]()
+    writer = LogWriter(log_file(path, told=told))
+    writer.feed("stdout", b"before\n")
+    with largest_file(path.stat().st_size + room):
+        writer.feed("stdout", b"one\ntwo\n")
+        writer.feed("stdout", b"three\n")
+    writer.feed("stdout", b"after\n")
+    whole = [b"one"] if room >= 45 else []
+    marker = b"[%d lines lost here: the log could not be written: File too large]" % (3 - len(whole))
+    lines = [line for line in (await read(path)).split(b"\n") if line not in (b"", b"t", b"tw", b"two")]
+    assert lines == [b"before", *whole, marker, b"after"]
+    assert told == ["File too large"]
+
+
+async def test_lines_lost_at_the_end_are_marked_too(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    writer = LogWriter(log_file(path))
+    with largest_file(0):
+        writer.feed("stdout", b"one\n")
+    writer.end()
+    assert await read(path) == b"[1 line lost here: the log could not be written: File too large]\n"
+
+
+async def test_a_container_goes_on_without_its_log(idle: Cluster, served: Callable[..., Any], tmp_path: Path) -> None:
+    script = "echo first; until test -e /flags/1; do sleep .02; done; echo lost; until test -e /flags/2; do sleep .02;"
+    path = await idle.run_pod(
+        "a",
+        ["sh", "-c", script + " done; echo last"],
+        container={"volumeMounts": [{"name": "flags", "mountPath": "/flags"}]},
+        volumes=[{"name": "flags", "hostPath": {"path": str(tmp_path)}}],
+    )
+    await idle.running(path)
+    supervisors = [p for p in psutil.Process().children(recursive=True) if "supervisor" in " ".join(p.cmdline())]
+    for process in supervisors:
+        resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
+    (tmp_path / "1").touch()
+    event = await idle.event("LogNotWritten")
+    for process in supervisors:
+        resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    (tmp_path / "2").touch()
+    pod = await idle.finished(path)
+    assert pod["status"]["phase"] == "Succeeded"
+    assert event["message"].startswith("The log of container node cannot be written: File too large. It goes on")
+    assert (await served("a"))[1].split("\n")[-3:] == [
+        "[1 line lost here: the log could not be written: File too large]",
+        "last",
+        "",
+    ]
+
+
+async def test_a_container_whose_end_cannot_be_written_down_ends_as_it_did(idle: Cluster, tmp_path: Path) -> None:
+    await idle.start()
+    script = "until test -e /flags/1; do sleep .02; done; exit 3"
+    path = await idle.run_pod(
+        "a",
+        ["sh", "-c", script],
+        container={"volumeMounts": [{"name": "flags", "mountPath": "/flags"}]},
+        volumes=[{"name": "flags", "hostPath": {"path": str(tmp_path)}}],
+    )
+    await idle.running(path)
+    for process in psutil.Process().children(recursive=True):
+        if "supervisor" in " ".join(process.cmdline()):
+            resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
+    (tmp_path / "1").touch()
+    pod = await idle.finished(path)
+    assert pod["status"]["containerStatuses"][0]["state"]["terminated"]["exitCode"] == 3
 
 
 async def test_a_long_line_is_written_in_parts_of_16_kib_and_read_as_one(tmp_path: Path) -> None:

@@ -181,3 +181,25 @@ async def test_what_others_have_said_of_a_pods_end_is_left_as_it_is(idle: Cluste
     await idle.finished(await idle.run_pod("b", ["true"]))
     assert idle.api.objects[path]["status"]["phase"] == "Failed"
     assert idle.api.objects[path]["status"]["reason"] == "NodeLost"
+
+
+async def test_a_pod_whose_record_cannot_be_kept_goes_on_and_is_recorded_later(idle: Cluster, tmp_path: Path) -> None:
+    await idle.start()
+    path = await idle.run_pod(
+        "a",
+        ["sh", "-c", "until test -e /flag/go; do sleep 0.02; done; echo ran >> /flag/runs"],
+        container={"volumeMounts": [{"name": "flag", "mountPath": "/flag"}]},
+        volumes=[{"name": "flag", "hostPath": {"path": str(tmp_path)}}],
+        restartPolicy="OnFailure",
+    )
+    await idle.running(path)
+    folder = idle.directory / "pods" / idle.uid(path)
+    # Where the record is written first: as good as a full disk.
+    (folder / "state.json.new").mkdir()
+    (tmp_path / "go").touch()
+    assert (await idle.finished(path))["status"]["phase"] == "Succeeded"
+    (folder / "state.json.new").rmdir()
+    async with asyncio.timeout(10):
+        while "terminated" not in (folder / "state.json").read_text():
+            await asyncio.sleep(0.02)
+    assert (tmp_path / "runs").read_text() == "ran\n"

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import time
+from .log_file import LogFile, record
 
 LONGEST_LINE_BYTES = 16 * 1024
 """A longer line is written in parts, all but the last tagged P."""
@@ -12,8 +11,8 @@ LONGEST_LINE_BYTES = 16 * 1024
 class LogWriter:
     """Cuts streams of bytes into lines and appends them to a file, each with the time when it was complete."""
 
-    def __init__(self, fd: int) -> None:
-        self._fd = fd
+    def __init__(self, file: LogFile) -> None:
+        self._file = file
         self._rest: dict[str, bytes] = {"stdout": b"", "stderr": b""}
         self._in_part: set[str] = set()
 
@@ -25,14 +24,15 @@ class LogWriter:
             rest = rest[LONGEST_LINE_BYTES:]
         self._rest[stream] = rest
         if records:
-            self._write(records)
+            self._file.append(records)
 
     def end(self) -> None:
         """Write what waits for its end of line: the output is over."""
         for stream, rest in self._rest.items():
             if rest or stream in self._in_part:
-                self._write(self._record(stream, rest, tag=b"F"))
+                self._file.append(self._record(stream, rest, tag=b"F"))
                 self._rest[stream] = b""
+        self._file.end()
 
     def _records(self, stream: str, line: bytes, *, tag: bytes) -> bytes:
         if len(line) <= LONGEST_LINE_BYTES:
@@ -47,15 +47,4 @@ class LogWriter:
             self._in_part.add(stream)
         else:
             self._in_part.discard(stream)
-        return b"%s %s %s %s\n" % (timestamp(time.time_ns()), stream.encode(), tag, text)
-
-    def _write(self, records: bytes) -> None:
-        view = memoryview(records)
-        while view:
-            view = view[os.write(self._fd, view) :]
-
-
-def timestamp(nanoseconds: int) -> bytes:
-    """Return RFC 3339 with nine digits of a second, in UTC."""
-    seconds, rest = divmod(nanoseconds, 1_000_000_000)
-    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)).encode() + b".%09dZ" % rest
+        return record(stream, text, tag=tag)

@@ -8,6 +8,7 @@ import signal
 import time
 
 from . import processes
+from .log_file import LogFile
 from .log_writer import LogWriter
 from .program import Program
 from .spec import Exit, Order
@@ -19,9 +20,9 @@ _READ_BYTES = 64 * 1024
 class Loop:
     """Moves output into the log, follows the kubelet's orders, weighs memory and reaps."""
 
-    def __init__(self, program: Program, *, log_fd: int, orders_fd: int, memory_limit_bytes: int | None) -> None:
+    def __init__(self, program: Program, *, log_file: LogFile, orders_fd: int, memory_limit_bytes: int | None) -> None:
         self._program = program
-        self._log = LogWriter(log_fd)
+        self._log = LogWriter(log_file)
         self._orders_fd = orders_fd
         self._memory_limit = memory_limit_bytes
         self._started_at = time.time()

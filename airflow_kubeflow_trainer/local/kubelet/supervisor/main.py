@@ -7,15 +7,16 @@ import os
 import signal
 import socket
 import time
+from contextlib import suppress
 from dataclasses import asdict
+from typing import Any
 
 from . import root, syscalls
+from .log_file import LogFile
 from .loop import Loop
 from .program import StartError, start
-from .spec import Exit, Spec
+from .spec import Exit, Report, Spec
 
-STARTED = b"started\n"
-"""Written to standard output once the program runs."""
 START_ERROR_CODE = 128
 
 _STDIN, _STDOUT = 0, 1
@@ -24,22 +25,53 @@ _STDIN, _STDOUT = 0, 1
 def main() -> None:
     """Run one container and end with status 0, or die with the kubelet."""
     spec = Spec.from_json(_read_line(_STDIN))
-    log_fd = os.open(spec.log_file, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-    exit_fd = os.open(spec.exit_file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    try:
+        # Before anything is isolated: the container may not see where they lie.
+        exit_fd = os.open(spec.exit_file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        log_file = _open_log(spec)
+    except OSError as error:
+        _report(Report.EXIT, asdict(_start_error(error)))
+        os._exit(0)
     try:
         if spec.root is not None:
             _isolate(spec)
         else:
             # Not to die with the kubelet: somebody has to kill the container first.
             syscalls.adopt_orphans()
-        ended = _run(spec, log_fd)
+        ended = _run(spec, log_file)
     except (OSError, StartError) as error:
-        now = time.time()
-        ended = Exit(code=START_ERROR_CODE, started_at=now, finished_at=now, start_error=str(error))
+        ended = _start_error(error)
     if ended is not None:
+        _tell_exit(ended, exit_fd)
+    os._exit(0)
+
+
+def _open_log(spec: Spec) -> LogFile:
+    return LogFile(
+        spec.log_file,
+        segment_bytes=spec.log_segment_bytes,
+        segments=spec.log_segments,
+        on_failure=lambda reason: _report(Report.LOG_FAILURE, reason),
+    )
+
+
+def _start_error(error: Exception) -> Exit:
+    now = time.time()
+    return Exit(code=START_ERROR_CODE, started_at=now, finished_at=now, start_error=str(error))
+
+
+def _tell_exit(ended: Exit, exit_fd: int) -> None:
+    # First where it outlives the kubelet.
+    with suppress(OSError):
         os.write(exit_fd, json.dumps(asdict(ended)).encode())
         os.fsync(exit_fd)
-    os._exit(0)
+    _report(Report.EXIT, asdict(ended))
+
+
+def _report(kind: Report, value: Any) -> None:
+    # The kubelet may have gone; what that means is its standard input's to say.
+    with suppress(OSError):
+        os.write(_STDOUT, kind.line(value))
 
 
 def _isolate(spec: Spec) -> None:
@@ -65,11 +97,10 @@ def _isolate(spec: Spec) -> None:
     root.enter(spec.root)
 
 
-def _run(spec: Spec, log_fd: int) -> Exit | None:
+def _run(spec: Spec, log_file: LogFile) -> Exit | None:
     program = start(spec)
-    os.write(_STDOUT, STARTED)
-    os.close(_STDOUT)
-    loop = Loop(program, log_fd=log_fd, orders_fd=_STDIN, memory_limit_bytes=spec.memory_limit_bytes)
+    _report(Report.STARTED, True)
+    loop = Loop(program, log_file=log_file, orders_fd=_STDIN, memory_limit_bytes=spec.memory_limit_bytes)
     return loop.run()
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any
 
 
 class Order:
@@ -13,6 +15,20 @@ class Order:
     """SIGTERM to the program's process group."""
     KILL = b"K"
     """SIGKILL to every process of the container."""
+
+
+class Report(StrEnum):
+    """What the supervisor says on its standard output: each a line of JSON, with one of these as its only key."""
+
+    STARTED = "started"
+    """The program runs; the value says nothing."""
+    LOG_FAILURE = "log_failure"
+    """The log cannot be written, and why; said once. The program goes on."""
+    EXIT = "exit"
+    """The :class:`Exit`, as its file has it: a full disk may have no room for that."""
+
+    def line(self, value: Any) -> bytes:
+        return json.dumps({self.value: value}).encode() + b"\n"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +59,9 @@ class Spec:
     env: dict[str, str]
     working_directory: str
     log_file: str
+    log_segment_bytes: int
+    log_segments: int
+    """How long the log may become: see :class:`~.log_file.LogFile`."""
     exit_file: str
     """Where the :class:`Exit` is written, as JSON, when all is over."""
     hostname: str | None = None
