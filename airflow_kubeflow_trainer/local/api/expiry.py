@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 from airflow_kubeflow_trainer.local.api.deletion import DeleteOptions
 from airflow_kubeflow_trainer.local.api.registry import Place, Registry
 from airflow_kubeflow_trainer.local.api.resources import EVENTS
 from airflow_kubeflow_trainer.local.api.store import Store
+from airflow_kubeflow_trainer.local.status import StatusError
 
 EVENT_LIFETIME_SECONDS = 3600.0
 _LOOK_EVERY_SECONDS = 60.0
@@ -28,7 +30,9 @@ class EventExpiry:
     async def run(self) -> None:
         """Look once a minute, until cancelled."""
         while True:
-            self.look()
+            # On a full disk nothing can be deleted either: it is tried again.
+            with suppress(StatusError):
+                self.look()
             await asyncio.sleep(_LOOK_EVERY_SECONDS)
 
     def look(self) -> None:

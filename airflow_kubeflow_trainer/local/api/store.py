@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import sqlite3
 from collections import deque
@@ -14,7 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from airflow_kubeflow_trainer.local.api.resources import ApiResource
-from airflow_kubeflow_trainer.local.status import expired
+from airflow_kubeflow_trainer.local.status import StatusError, expired
+
+log = logging.getLogger(__name__)
 
 HISTORY_LENGTH = 10_000
 """Changes that are remembered for each resource; who has missed more must list again."""
@@ -27,6 +30,8 @@ CREATE TABLE IF NOT EXISTS objects (
 CREATE TABLE IF NOT EXISTS counter (only INTEGER PRIMARY KEY CHECK (only = 0), version INTEGER NOT NULL);
 INSERT OR IGNORE INTO counter VALUES (0, 1);
 """
+
+_REMEDY = "If its disk is full, free some space there: nothing needs to be started again"
 
 Key = tuple[str, str]
 """Namespace ("" for cluster-wide objects) and name."""
@@ -90,6 +95,8 @@ class Store:
 
         :raises sqlite3.DatabaseError: the file is no store.
         """
+        self._file = file
+        self._writable = True
         self._history_length = history_length
         self._database = _open(file)
         self._version = int(self._database.execute("SELECT version FROM counter").fetchone()[0])
@@ -156,11 +163,14 @@ class Store:
             listeners.discard(listener)
 
     def put(self, resource: ApiResource, obj: dict[str, Any]) -> Stored:
-        """Create or replace an object; it gets the next resourceVersion. The given dictionary is kept."""
+        """Create or replace an object; it gets the next resourceVersion. The given dictionary is kept.
+
+        :raises StatusError: 500, the disk does not take it.
+        """
         stored = self._next(obj)
         shelf = self._shelf(resource.key)
         previous = shelf.objects.get(stored.key)
-        with self._database:
+        with self._writing():
             row = (resource.key, *stored.key, stored.text.decode())
             self._database.execute("INSERT OR REPLACE INTO objects VALUES (?, ?, ?, ?)", row)
             self._save_version(stored.version)
@@ -169,15 +179,32 @@ class Store:
         return stored
 
     def remove(self, resource: ApiResource, obj: dict[str, Any]) -> Stored:
-        """Remove an object; returns its last state, with the version of its removal."""
+        """Remove an object; returns its last state, with the version of its removal.
+
+        :raises StatusError: 500, the disk does not take it.
+        """
         stored = self._next(obj)
         shelf = self._shelf(resource.key)
-        with self._database:
+        with self._writing():
             row = (resource.key, *stored.key)
             self._database.execute("DELETE FROM objects WHERE resource = ? AND namespace = ? AND name = ?", row)
             self._save_version(stored.version)
         self._publish(shelf, Change(ChangeType.DELETED, stored, shelf.objects.pop(stored.key)))
         return stored
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Commit what is written, or none of it."""
+        try:
+            with self._database:
+                yield
+        except sqlite3.Error as error:
+            if self._writable:
+                log.error("%s cannot be written: %s", self._file, error)
+            self._writable = False
+            why = f"the cluster's folder {self._file.parent} cannot be written: {error}. {_REMEDY}"
+            raise StatusError(500, "InternalError", f"Internal error occurred: {why}") from error
+        self._writable = True
 
     def _next(self, obj: dict[str, Any]) -> Stored:
         metadata = {**obj["metadata"], "resourceVersion": str(self._version + 1)}

@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -35,12 +36,12 @@ def segment_numbers(log: Path) -> list[int]:
     """Return which segments there are, the oldest first."""
     prefix = f"{log.name}."
     numbers = []
-    for file in log.parent.iterdir() if log.parent.exists() else ():
-        name = file.name
-        if name == log.name:
-            numbers.append(0)
-        elif name.startswith(prefix) and name.removeprefix(prefix).isdecimal():
-            numbers.append(int(name.removeprefix(prefix)))
+    with suppress(FileNotFoundError):
+        for name in (file.name for file in log.parent.iterdir()):
+            if name == log.name:
+                numbers.append(0)
+            elif name.startswith(prefix) and name.removeprefix(prefix).isdecimal():
+                numbers.append(int(name.removeprefix(prefix)))
     return sorted(numbers)
 
 

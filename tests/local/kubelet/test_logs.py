@@ -8,8 +8,7 @@ import os
 import re
 import resource
 import ssl
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +26,7 @@ from airflow_kubeflow_trainer.local.kubelet import log_segments
 from airflow_kubeflow_trainer.local.kubelet.log_reader import LogOptions, read_log
 from airflow_kubeflow_trainer.local.kubelet.supervisor.log_file import LogFile
 from airflow_kubeflow_trainer.local.kubelet.supervisor.log_writer import LONGEST_LINE_BYTES, LogWriter
+from tests.local.disks import largest_file
 
 Cluster = Any
 RECORD = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z (stdout|stderr) [FP] (.*)", re.DOTALL)
@@ -114,17 +114,6 @@ async def test_who_follows_a_log_misses_nothing_where_it_begins_a_new_file(tmp_p
         writer.feed("stdout", b"%d\n" % number)
     over = True
     assert [block async for block in got] == [b"19\n"]
-
-
-@contextmanager
-def largest_file(size: int) -> Iterator[None]:
-    """Let this process write no file beyond a size: a write is cut there, and the next one fails."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 @pytest.mark.parametrize("room", [0, 1, 30, 45, 60], ids=lambda room: f"room-for-{room}-bytes")
