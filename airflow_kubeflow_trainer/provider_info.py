@@ -27,6 +27,21 @@ def get_provider_info() -> dict[str, Any]:
         "operators": _modules("airflow_kubeflow_trainer.operators.builtin"),
         "hooks": _modules("airflow_kubeflow_trainer.hooks.trainer"),
         "triggers": _modules("airflow_kubeflow_trainer.triggers.trainjob"),
+        "config": {
+            "kubeflow_trainer": {
+                "description": "Kubeflow Trainer in Airflow's pages.",
+                "options": {
+                    "training_tab": {
+                        "description": "Whether task instances, DAG runs and tasks have the tab Training. "
+                        "Read when the API server starts.",
+                        "version_added": "0.1.0",
+                        "type": "boolean",
+                        "example": None,
+                        "default": "True",
+                    }
+                },
+            }
+        },
     }
 
 

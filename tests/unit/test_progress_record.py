@@ -174,6 +174,19 @@ def test_events_that_come_again_are_counted_and_warnings_push_out_the_rest() -> 
     assert [row["at"] for row in events] == sorted(row["at"] for row in events)
 
 
+def test_moments_are_told_to_the_second() -> None:
+    made = recorder()
+    made.see_phase(PhaseReport(Phase.RUNNING), 1767225601.25)
+    made.see_event(event("Started", at="2026-01-01T00:00:07Z"))
+    made.see_pod(Pod.from_object(pod_object(state=running(), created="2026-01-01T00:00:09Z")))
+
+    record = made.to_record(1767225630.5)
+
+    assert record["updated"] == 1767225630.5
+    assert record["phases"][0]["since"] == 1767225601.25
+    assert (record["events"][0]["at"], record["pods"][0]["since"]) == (1767225607.0, 1767225609.0)
+
+
 def test_a_diagnosis_is_in_the_record_with_all_that_it_says() -> None:
     made = recorder()
     made.see_end(Diagnosis(Cause.OUT_OF_MEMORY, "It used more memory than its limit", "pod-1"))

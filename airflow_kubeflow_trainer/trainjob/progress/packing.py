@@ -57,7 +57,7 @@ def cut(data: Any, budget: Budget) -> Any:
         return {key: cut(entry, budget) for key, entry in data.items()}
     if isinstance(data, list | tuple):
         return [cut(entry, budget) for entry in data[: max(budget.pods, budget.events, budget.phases)]]
-    return value(data) if isinstance(data, float) else data
+    return data
 
 
 def progress(done: Progress) -> dict[str, Any]:

@@ -85,11 +85,11 @@ class Series:
         if self.first is None:
             return []
         buckets = len(self._data) // _WIDTH
-        # Two of the limit are for the ends, and each bucket gives two.
-        together = math.ceil(buckets / max(1, (limit - 2) // 2))
+        # Two of the limit are for the ends, and each group gives two.
+        groups = min(buckets, max(1, (limit - 2) // 2))
         chosen = {self.first.x: self.first}
-        for start in range(0, buckets, max(1, together)):
-            for point in self._extremes(start, min(start + together, buckets)):
+        for group in range(groups):
+            for point in self._extremes(group * buckets // groups, (group + 1) * buckets // groups):
                 chosen[point.x] = point
         if self.last is not None and math.isfinite(self.last.y):
             chosen[self.last.x] = self.last
