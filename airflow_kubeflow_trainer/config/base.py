@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import typing
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Self, cast
@@ -100,6 +101,10 @@ class ConfigModel(PlainData, BaseModel, metaclass=_ConfigMeta):
         except ValidationError as error:
             raise messages.nested(error, cls) from None
 
+    def model_post_init(self, _: Any, /) -> None:
+        # The defaults of an author's own class are what he has set.
+        self.__pydantic_fields_set__ |= _changed_defaults(type(self))
+
     def plain(self) -> dict[str, Any]:
         """Give the fields that were set, as plain data; templates and XComArgs stay where they are."""
         return {name: plain(value) for name, value in self._set_fields()}
@@ -140,6 +145,15 @@ def field_check(*fields: str) -> Callable[[Callable[[Any, Any], Any]], Any]:
         return field_validator(*fields, mode="after")(classmethod(check))
 
     return decorate
+
+
+@functools.cache
+def _changed_defaults(model: type[BaseModel]) -> frozenset[str]:
+    """Name the fields to which a class outside of this package gives another default."""
+    ours = next(kind for kind in model.__mro__ if kind.__module__.startswith(__name__.partition(".")[0]))
+    theirs = getattr(ours, "model_fields", {})
+    changed = (name for name, field in model.model_fields.items() if name in theirs and field is not theirs[name])
+    return frozenset(name for name in changed if model.model_fields[name].default != theirs[name].default)
 
 
 def _takes_templates(annotation: Any) -> bool:

@@ -15,7 +15,8 @@ class PersistentVolumeOutput(ConfigModel):
     claim_name: str
     """Name of the claim."""
     sub_path: str | None = None
-    """Folder on the volume. Default: one of its own for each try, ``<dag>/<run>/<task>/<name of the TrainJob>``."""
+    """Folder on the volume; ``""`` is the volume itself. Default: one of its own for each try,
+    ``<dag>/<run>/<task>/<name of the TrainJob>``."""
 
     @field_check("claim_name")
     def _check_claim_name(cls, value: str) -> str:

@@ -16,7 +16,11 @@ from airflow_kubeflow_trainer.config.arguments import (
     positive_seconds,
     truth,
 )
-from airflow_kubeflow_trainer.config.markers import has_templates
+from airflow_kubeflow_trainer.config.base import ConfigModel
+from airflow_kubeflow_trainer.config.template import as_template, as_template_list, has_templates
+
+CONFIG_LISTS = frozenset({"runtime_patches"})
+"""Arguments that are lists of configs."""
 
 RUNTIME_KINDS = ("ClusterTrainingRuntime", "TrainingRuntime")
 
@@ -39,6 +43,15 @@ CHECKED: Mapping[str, Callable[..., Any]] = {
     "on_finish_action": lambda value, field: choice(value, OnFinishAction, field=field),
     "on_kill_action": lambda value, field: choice(value, OnKillAction, field=field),
 }
+
+
+def config_as_template(name: str, value: Any, model: type[ConfigModel]) -> Any:
+    """Turn a config argument into what Airflow can store and render.
+
+    :raises ConfigError: a field is wrong.
+    """
+    convert = as_template_list if name in CONFIG_LISTS else as_template
+    return convert(value, model, field=name)
 
 
 def check_argument(name: str, value: Any) -> None:

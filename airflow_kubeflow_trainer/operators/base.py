@@ -23,14 +23,12 @@ from airflow_kubeflow_trainer.config.arguments import (
 )
 from airflow_kubeflow_trainer.config.base import ConfigModel
 from airflow_kubeflow_trainer.config.template import (
-    as_template,
-    as_template_list,
     from_template,
     from_template_list,
     has_templates,
 )
 from airflow_kubeflow_trainer.exceptions import ConfigError, KubeflowTrainerError, TrainJobDeletedError
-from airflow_kubeflow_trainer.operators.arguments import CHECKED, check_argument
+from airflow_kubeflow_trainer.operators.arguments import CHECKED, check_argument, config_as_template
 from airflow_kubeflow_trainer.operators.rendered import manifest_parts, to_yaml
 from airflow_kubeflow_trainer.trainjob.identity import TaskIdentity, trainjob_name
 from airflow_kubeflow_trainer.trainjob.manifest import JobOptions
@@ -171,8 +169,7 @@ class TrainJobOperator(BaseOperator):
             # ConfigPartial has done so when the DAG was parsed. What has come from an XCom since is data, which Airflow
             # knows by its identity and does not render.
             return value
-        convert = as_template_list if name == "runtime_patches" else as_template
-        return convert(value, self.config_models[name], field=name)
+        return config_as_template(name, value, self.config_models[name])
 
     @abstractmethod
     def build_manifest(self, options: JobOptions) -> dict[str, Any]:

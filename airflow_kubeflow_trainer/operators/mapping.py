@@ -14,8 +14,7 @@ from airflow.sdk.definitions.mappedoperator import MappedOperator, OperatorParti
 from airflow.sdk.definitions.xcom_arg import XComArg
 
 from airflow_kubeflow_trainer.config.actions import OnFinishAction
-from airflow_kubeflow_trainer.config.template import as_template, as_template_list
-from airflow_kubeflow_trainer.operators.arguments import check_argument
+from airflow_kubeflow_trainer.operators.arguments import check_argument, config_as_template
 
 
 class ConfigPartial(OperatorPartial):
@@ -68,10 +67,8 @@ def _checked(operator_class: Any, kwargs: Mapping[str, Any]) -> dict[str, Any]:
 
 def _check(operator_class: Any, name: str, value: Any) -> Any:
     model = operator_class.config_models.get(name)
-    if model is not None and isinstance(value, list | tuple):
-        return as_template_list(value, model, field=name)
     if model is not None:
-        return as_template(value, model, field=name)
+        return config_as_template(name, value, model)
     check_argument(name, value)
     return value
 

@@ -23,6 +23,11 @@ _WORD = re.compile(r"[A-Za-z_/][A-Za-z0-9_./-]*")
 _YAML_WORDS = {"y", "n", "yes", "no", "on", "off", "true", "false", "null", "none", "nan", "inf"}
 _INTERPOLATIONS = re.compile(r"([^$]|\$(?!\{)|\$\{[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z0-9_]+)*\})*")
 
+MAX_BYTES = 128 * 1024
+"""Length of an argument, its end included, with which Linux starts no process."""
+MAX_ARGUMENTS = 128
+"""How many arguments a TrainJob may have."""
+
 _MISSING = "???"
 """OmegaConf's mark of a value that is still to be given."""
 
@@ -33,7 +38,10 @@ def arguments(overrides: Mapping[str, Any]) -> list[str]:
     :param overrides: values by dotted key; ``~key`` with None deletes a key.
     :raises ConfigError: a key or value that TorchTune's command line cannot carry.
     """
-    return [argument for key, value in overrides.items() for argument in _argument(key, value)]
+    found = [argument for key, value in overrides.items() for argument in _argument(key, value)]
+    if len(found) > MAX_ARGUMENTS:
+        raise ConfigError(f"config: makes {len(found)} arguments of TorchTune's, and a TrainJob takes {MAX_ARGUMENTS}")
+    return found
 
 
 def _argument(key: str, value: Any) -> Iterator[str]:
@@ -51,7 +59,16 @@ def _argument(key: str, value: Any) -> Iterator[str]:
     else:
         if "max_filename" in key and not isinstance(value, str):
             raise ConfigError(f"config: {key} takes text, not {value!r}: TorchTune keeps its leading zeros")
-        yield f"{key}={_encode(value, key)}"
+        yield _short_enough(f"{key}={_encode(value, key)}", key)
+
+
+def _short_enough(argument: str, key: str) -> str:
+    size = len(argument.encode())
+    if size >= MAX_BYTES:
+        raise ConfigError(
+            f"config: {key} takes {size} bytes, and Linux starts no process with {MAX_BYTES} in one argument"
+        )
+    return argument
 
 
 def _encode(value: Any, key: str) -> str:

@@ -142,6 +142,18 @@ def test_zero_false_and_empty_values_are_kept() -> None:
     }
 
 
+class Ours(TorchTuneConfig):
+    """A team's own defaults."""
+
+    epochs: int | None = 7
+    shuffle: bool | None = None
+
+
+def test_the_defaults_of_an_authors_own_class_are_not_dropped() -> None:
+    assert as_template(Ours(seed=1), TorchTuneConfig, field="config") == {"seed": 1, "epochs": 7}
+    assert as_template(Ours(epochs=2), TorchTuneConfig, field="config") == {"epochs": 2}
+
+
 def test_a_repr_is_the_same_each_time_and_names_secrets_without_holding_any() -> None:
     def make() -> Initializer:
         return Initializer(model=HuggingFaceModelInitializer("hf://a/b", secret_ref=SecretRef("hf", key="token")))

@@ -9,7 +9,7 @@ import pytest
 from airflow.sdk import DAG, task
 
 from airflow_kubeflow_trainer import BuiltinTrainerOperator
-from airflow_kubeflow_trainer.config import TorchTuneConfig
+from airflow_kubeflow_trainer.config import RuntimePatch, TorchTuneConfig
 from airflow_kubeflow_trainer.exceptions import ConfigError
 
 FINE: dict[str, Any] = {"task_id": "t", "runtime": "torchtune-llama3.2-1b", "output": {"claim_name": "models"}}
@@ -172,6 +172,14 @@ def test_a_model_that_would_be_deleted_is_refused_and_one_that_is_not_kept_is_wa
 def test_a_data_set_that_nobody_says_how_to_read_is_warned_of(way: str) -> None:
     with pytest.warns(UserWarning, match="alpaca"):
         parse(way, {"epochs": 1})
+
+
+@pytest.mark.usefixtures("mapped_in_vain")
+def test_a_list_is_a_list_in_mapped_tasks_too() -> None:
+    with DAG("d"), pytest.raises(ConfigError, match="runtime_patches: must be a list"):
+        BuiltinTrainerOperator.partial(**FINE, config=CONFIG).expand(runtime_patches=[RuntimePatch()])
+    with DAG("d"), pytest.raises(ConfigError, match=r"config: must be TorchTuneConfig\(...\)"):
+        BuiltinTrainerOperator.partial(**FINE, config=[CONFIG])
 
 
 def test_what_only_xcoms_can_tell_is_left_to_the_run() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import subprocess
 from argparse import Namespace
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from torchtune.config._parse import TuneRecipeArgumentParser
 from torchtune.config._utils import _merge_yaml_and_cli_args
 
 from airflow_kubeflow_trainer.exceptions import ConfigError
-from airflow_kubeflow_trainer.trainjob.overrides import arguments
+from airflow_kubeflow_trainer.trainjob.overrides import MAX_BYTES, arguments
 
 RECIPE = """
 model:
@@ -137,6 +138,23 @@ def test_text_that_only_looks_like_an_interpolation_is_refused(text: str) -> Non
 def test_what_torchtune_cannot_read_is_refused_by_name(value: Any) -> None:
     with pytest.raises(ConfigError, match="my.key"):
         arguments({"my.key": value})
+
+
+def test_an_argument_that_is_too_long_for_linux_is_refused() -> None:
+    (longest,) = arguments({"k": "x" * (MAX_BYTES - 3)})
+    assert subprocess.run(["true", longest], check=False).returncode == 0
+
+    with pytest.raises(ConfigError, match="config: k takes 131072 bytes"):
+        arguments({"k": "x" * (MAX_BYTES - 2)})
+    with pytest.raises(OSError, match="Argument list too long"):
+        subprocess.run(["true", f"{longest}x"], check=False)
+
+
+def test_more_arguments_than_a_trainjob_takes_are_refused() -> None:
+    assert len(arguments({f"k{number}": number for number in range(128)})) == 128
+
+    with pytest.raises(ConfigError, match="config: makes 129 arguments .*takes 128"):
+        arguments({f"k{number}": number for number in range(129)})
 
 
 def test_plain_words_stay_readable() -> None:
