@@ -2,28 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from airflow_kubeflow_trainer.cluster.ending import delete, end_earlier_tries, stop
 from airflow_kubeflow_trainer.cluster.submission import create_or_adopt, read_runtime
 from airflow_kubeflow_trainer.cluster.trainjobs import TrainJobApi
 from airflow_kubeflow_trainer.cluster.waiting import WaitSpec
-from airflow_kubeflow_trainer.config.actions import OnFinishAction
+from airflow_kubeflow_trainer.config.actions import OnFinishAction, OnKillAction
 from airflow_kubeflow_trainer.exceptions import ConflictError, KubeflowTrainerError, NotFoundError
 from airflow_kubeflow_trainer.hooks.trainer import KubeflowTrainerHook, run_blocking
 from airflow_kubeflow_trainer.operators.rendered import to_yaml
 from airflow_kubeflow_trainer.trainjob.diagnosis import Cause
 from airflow_kubeflow_trainer.trainjob.identity import TaskIdentity
-from airflow_kubeflow_trainer.trainjob.manifest import output_location
+from airflow_kubeflow_trainer.trainjob.manifest import JobOptions, output_location
+from airflow_kubeflow_trainer.trainjob.runtime import RuntimeView
 from airflow_kubeflow_trainer.triggers.event import TrainJobEvent
 from airflow_kubeflow_trainer.triggers.task_state import TaskKey
 from airflow_kubeflow_trainer.triggers.trainjob import TrainJobTrigger, wait_for_event
 
-if TYPE_CHECKING:
-    from airflow_kubeflow_trainer.operators.base import TrainJobOperator
+
+class Task(Protocol):
+    """What this module asks of an operator."""
+
+    runtime: str
+    runtime_kind: str
+    get_logs: bool
+    admission_timeout: float | None
+    startup_timeout: float | None
+    run_timeout: float | None
+    on_finish_action: OnFinishAction
+    on_kill_action: OnKillAction
+
+    @property
+    def log(self) -> Any: ...
+    @property
+    def cluster(self) -> dict[str, Any]: ...
+    def hook(self) -> KubeflowTrainerHook: ...
+    def stock_runtime(self) -> RuntimeView | None: ...
+    def assumed_runtime(self) -> RuntimeView: ...
+    def options(self, identity: TaskIdentity, runtime: RuntimeView, namespace: str) -> JobOptions: ...
+    def build_manifest(self, options: JobOptions) -> dict[str, Any]: ...
+    def show_manifest(self, manifest: Mapping[str, Any]) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -44,7 +66,7 @@ class Submitted:
         return {key: self.trainjob["metadata"][key] for key in ("name", "namespace", "uid")}
 
 
-def submit(operator: TrainJobOperator, identity: TaskIdentity) -> Submitted:
+def submit(operator: Task, identity: TaskIdentity) -> Submitted:
     """Create this try's TrainJob, or take over the one that it has created before.
 
     :raises ConfigError: a field is wrong; nothing was sent.
@@ -81,7 +103,7 @@ def submit(operator: TrainJobOperator, identity: TaskIdentity) -> Submitted:
     return run_blocking(work)
 
 
-def wait_spec(operator: TrainJobOperator, submitted: Submitted, *, deadline: float | None) -> WaitSpec:
+def wait_spec(operator: Task, submitted: Submitted, *, deadline: float | None) -> WaitSpec:
     """Say what to wait for and how long."""
     return WaitSpec(
         name=submitted.trainjob["metadata"]["name"],
@@ -95,7 +117,7 @@ def wait_spec(operator: TrainJobOperator, submitted: Submitted, *, deadline: flo
     )
 
 
-def trigger(operator: TrainJobOperator, identity: TaskIdentity, wait: WaitSpec, result: Any) -> TrainJobTrigger:
+def trigger(operator: Task, identity: TaskIdentity, wait: WaitSpec, result: Any) -> TrainJobTrigger:
     """Make the trigger that waits for the whole try."""
     task = TaskKey(
         dag_id=identity.dag_id, run_id=identity.run_id, task_id=identity.task_id, map_index=identity.map_index
@@ -115,7 +137,7 @@ def wait_here(hook: KubeflowTrainerHook, wait: WaitSpec, result: Any, log: Any) 
     return run_blocking(lambda: wait_for_event(hook, wait, result, log))
 
 
-def clean_up(operator: TrainJobOperator, ended: TrainJobEvent) -> None:
+def clean_up(operator: Task, ended: TrainJobEvent) -> None:
     """Do with the TrainJob what ``on_finish_action`` says, or stop one that goes on past its time."""
     name, uid = ended["name"], ended["uid"]
     if uid is None or ended["cause"] == Cause.DELETED:

@@ -169,6 +169,14 @@ PATCH = part(
     ),
 )
 
+S3: dict[str, Any] = {
+    "secret_ref": part(SecretRef, name="s3"),
+    "env": {"A": "b"},
+    "ignore_patterns": ["*.md"],
+    "endpoint": "https://s3.example.com",
+    "region": "eu-west-1",
+    "role_arn": "arn:aws:iam::1:role/a",
+}
 COMMON: dict[str, Any] = {
     "batch_size": 4,
     "epochs": 2,
@@ -276,22 +284,12 @@ SAMPLES: dict[str, dict[str, Any]] = {
             dataset=part(
                 S3DatasetInitializer,
                 storage_uri="s3://bucket/data",
-                secret_ref=part(SecretRef, name="s3"),
-                env={"A": "b"},
-                ignore_patterns=["*.md"],
-                endpoint="https://s3.example.com",
-                region="eu-west-1",
-                role_arn="arn:aws:iam::1:role/a",
+                **S3,
             ),
             model=part(
                 S3ModelInitializer,
                 storage_uri="s3://bucket/model",
-                secret_ref=part(SecretRef, name="s3"),
-                env={"A": "b"},
-                ignore_patterns=["*.md"],
-                endpoint="https://s3.example.com",
-                region="eu-west-1",
-                role_arn="arn:aws:iam::1:role/a",
+                **S3,
             ),
         ),
     },

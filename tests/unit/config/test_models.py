@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from enum import Enum
 from typing import Any
 
 import pytest
@@ -183,60 +181,6 @@ def test_the_data_sets_builder_is_found_by_its_fields() -> None:
 
     assert isinstance(chat.dataset_preprocess_config, TorchTuneChatDataset)
     assert isinstance(other.dataset_preprocess_config, TorchTuneDataset)
-
-
-class DataType(Enum):
-    BF16 = "bf16"
-
-
-class DataFormat(Enum):
-    JSON = "json"
-
-
-@dataclass
-class SdkInstructDataset:
-    source: DataFormat | None = None
-    split: str | None = None
-    column_map: dict[str, str] | None = None
-
-
-@dataclass
-class SdkLora:
-    lora_attn_modules: list[str] = field(default_factory=lambda: ["q_proj"])
-    lora_rank: int | None = None
-    use_dora: bool | None = None
-
-
-@dataclass
-class SdkTorchTuneConfig:
-    """Shaped like the Kubeflow SDK 0.5's, which cannot be installed beside Airflow's provider."""
-
-    dtype: DataType | None = None
-    batch_size: int | None = None
-    epochs: int | None = None
-    peft_config: SdkLora | None = None
-    dataset_preprocess_config: SdkInstructDataset | None = None
-    resources_per_node: dict[str, Any] | None = None
-
-
-def test_the_sdks_own_objects_are_understood() -> None:
-    theirs = SdkTorchTuneConfig(
-        dtype=DataType.BF16,
-        epochs=2,
-        peft_config=SdkLora(lora_rank=4),
-        dataset_preprocess_config=SdkInstructDataset(DataFormat.JSON, column_map={"input": "q"}),
-    )
-    ours = TorchTuneConfig(
-        dtype="bf16",
-        epochs=2,
-        peft_config=LoraConfig(lora_attn_modules=["q_proj"], lora_rank=4),
-        dataset_preprocess_config=TorchTuneInstructDataset(source="json", column_map={"input": "q"}),
-    )
-
-    plain = as_template(theirs, TorchTuneConfig, field="config")
-
-    assert plain == as_template(ours, TorchTuneConfig, field="config")
-    assert from_template(TorchTuneConfig, plain, field="config") == from_template(TorchTuneConfig, ours, field="config")
 
 
 @pytest.mark.parametrize("value", [3, "text", ["x"], b"x"], ids=repr)
