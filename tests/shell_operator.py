@@ -13,9 +13,10 @@ class ShellOperator(TrainJobOperator):
 
     template_fields = (*TrainJobOperator.template_fields, "script")
 
-    def __init__(self, *, script: str, gpus: int = 0, **kwargs: Any) -> None:
+    def __init__(self, *, script: str, nodes: int = 1, gpus: int = 0, **kwargs: Any) -> None:
         super().__init__(runtime="torch-distributed", **kwargs)
         self.script = script
+        self.nodes = nodes
         self.gpus = gpus
 
     def build_manifest(self, options: JobOptions) -> dict[str, Any]:
@@ -34,6 +35,7 @@ class ShellOperator(TrainJobOperator):
                 "runtimeRef": {"name": options.runtime.name},
                 "trainer": {
                     "command": ["sh", "-c", self.script],
+                    "numNodes": self.nodes,
                     "numProcPerNode": 1,
                     "resourcesPerNode": {"limits": {"nvidia.com/gpu": str(self.gpus)}},
                 },

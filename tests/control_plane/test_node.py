@@ -17,21 +17,11 @@ from airflow_kubeflow_trainer.cluster.waiting import WaitSpec, wait
 from airflow_kubeflow_trainer.cluster.watch import lines
 from airflow_kubeflow_trainer.exceptions import NotFoundError
 from airflow_kubeflow_trainer.trainjob.diagnosis import Cause
+from tests.control_plane import all_reduce
 from tests.control_plane.plane import ControlPlane
 from tests.reporting import Recorder
 
 pytestmark = [pytest.mark.usefixtures("node"), pytest.mark.timeout(180)]
-
-ALL_REDUCE = """
-import torch, torch.distributed as dist
-dist.init_process_group("gloo")
-value = torch.tensor([float(dist.get_rank() + 1)])
-dist.all_reduce(value)
-print("the sum is", value.item(), "over", dist.get_world_size(), flush=True)
-dist.barrier()
-dist.destroy_process_group()
-"""
-
 
 SAYS_GOODBYE = """
 import signal, sys, time
@@ -80,14 +70,13 @@ async def running_pod(api: TrainJobApi, name: str) -> dict[str, Any]:
 
 
 async def test_a_training_on_two_nodes_ends_well(api: TrainJobApi) -> None:
-    script = f"torchrun /dev/stdin <<'EOF'\n{ALL_REDUCE}\nEOF"
-    job = await create(api, "pair", shell(script, numNodes=2))
+    job = await create(api, "pair", shell(all_reduce.AS_SHELL, numNodes=2))
     reporter = Recorder()
 
     outcome = await wait(api, WaitSpec(name="pair", uid=job["metadata"]["uid"]), reporter)
 
     assert outcome.diagnosis is None, (outcome, reporter.lines)
-    assert "the sum is 3.0 over 2" in reporter.lines
+    assert all_reduce.SUM_OF_TWO in reporter.lines
 
 
 async def test_a_failing_node_is_told_with_its_exit_code_and_last_lines(api: TrainJobApi) -> None:

@@ -74,7 +74,7 @@ def loaded(program: str, *packages: str, home: Path) -> set[str]:
     """Which modules of these packages a fresh interpreter holds after the program."""
     script = f"{program}\nimport json, sys\nprint(json.dumps(sorted(sys.modules)))"
     done = subprocess.run(
-        # AIRFLOW_PYTHON: see tests/airflow/conftest.py.
+        # AIRFLOW_PYTHON: see tests/airflow/stack.py.
         [os.environ.get("AIRFLOW_PYTHON", sys.executable), "-c", script],
         env={**os.environ, "AIRFLOW_HOME": str(home)},
         capture_output=True,

@@ -29,3 +29,6 @@ with DAG("shell_run_hurries", dagrun_timeout=timedelta(seconds=15), **DAG_OPTION
 
 with DAG("shell_on_worker", **DAG_OPTIONS):
     ShellOperator(deferrable=False, **COMMON)
+
+with DAG("shell_pair", **DAG_OPTIONS):
+    ShellOperator(nodes=2, **COMMON | {"kubernetes_conn_id": "kubernetes_default"})

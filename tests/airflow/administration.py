@@ -1,0 +1,52 @@
+"""A cluster as its administrator sees it, beside what a DAG does in it."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from airflow_kubeflow_trainer.cluster.client import Client
+from airflow_kubeflow_trainer.cluster.credentials import from_kubeconfig
+from airflow_kubeflow_trainer.cluster.resources import PERSISTENT_VOLUME_CLAIMS, TRAINJOBS
+
+NAMESPACE = "default"
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A cluster with this machine as its node."""
+
+    directory: Path
+    """The node's folder."""
+    kubeconfig: Path
+
+    def call(self, verb: str, path: str, *arguments: Any, **options: Any) -> dict[str, Any]:
+        """Call one method of `Client`, on a connection of its own."""
+
+        async def work() -> dict[str, Any]:
+            async with Client(await from_kubeconfig(self.kubeconfig)) as client:
+                answer: dict[str, Any] = await getattr(client, verb)(path, *arguments, **options)
+                return answer
+
+        return asyncio.run(work())
+
+    def trainjobs(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
+        """The TrainJobs of a DAG run."""
+        found = self.call("get", TRAINJOBS.path(namespace=NAMESPACE))["items"]
+        return [job for job in found if {dag_id, run_id} <= set(job["metadata"].get("annotations", {}).values())]
+
+    def create_claim(self, name: str) -> None:
+        """Make room for a model."""
+        claim = {
+            "apiVersion": "v1",
+            "kind": "PersistentVolumeClaim",
+            "metadata": {"name": name, "namespace": NAMESPACE},
+            "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}},
+        }
+        self.call("create", PERSISTENT_VOLUME_CLAIMS.path(namespace=NAMESPACE), claim)
+
+    def volume(self, claim: str) -> Path:
+        """Where the files of a claim lie."""
+        return self.directory / "volumes" / NAMESPACE / claim

@@ -1,0 +1,81 @@
+"""A DAG through a real Airflow, Trainer, JobSet, Job controller and kubelet, down to TorchTune: nothing is played."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from demo import training_log
+from demo.airflow_api import LogLine
+from demo.airflow_stack import AirflowStack
+from tests.airflow.administration import Cluster
+from tests.airflow.stack import airflow_stack, tiny_parameters
+from tests.control_plane import all_reduce
+from tests.control_plane.plane import ControlPlane
+
+CLAIM = "models"
+TIMEOUT = 240.0
+# The first test waits for the start of Airflow too.
+pytestmark = pytest.mark.timeout(600)
+
+
+@pytest.fixture(scope="module")
+def cluster(plane: ControlPlane, node: Path) -> Cluster:
+    found = Cluster(node, plane.kubeconfig)
+    found.create_claim(CLAIM)
+    return found
+
+
+@pytest.fixture(scope="module")
+def airflow(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AirflowStack]:
+    extra = {"kube_config_path": str(cluster.kubeconfig)}
+    with airflow_stack(tmp_path_factory.mktemp("airflow"), connections={"kubernetes_default": extra}) as stack:
+        stack.wait_for_dag("tiny_train")
+        stack.wait_for_dag("shell_pair")
+        yield stack
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    return tiny_parameters(tmp_path_factory.mktemp("tiny"), claim=CLAIM)
+
+
+def test_a_dag_fine_tunes_a_model_with_torchtune(airflow: AirflowStack, cluster: Cluster, tiny: dict[str, Any]) -> None:
+    run_id = airflow.api.trigger("tiny_train", conf=tiny)
+
+    task = airflow.api.wait_for_task("tiny_train", run_id, "train", timeout=TIMEOUT)
+
+    lines = airflow.api.log("tiny_train", run_id, "train")
+    assert task["state"] == "success", text(lines)
+    steps = Counter(line.text.split(" | ")[0] for line in lines if line.text.startswith("Step "))
+    assert steps == {f"Step {step}": 1 for step in range(1, 5)}
+    curve = training_log.losses(line.text for line in lines)
+    assert curve[4] < curve[1]
+    assert completion(cluster.trainjobs("tiny_train", run_id)) == ("True", "AllJobsCompleted")
+    result = airflow.api.xcom("tiny_train", run_id, "train", "return_value")
+    assert list((cluster.volume(result["claim_name"]) / result["sub_path"]).glob("**/*.safetensors"))
+
+
+def test_a_dag_trains_on_two_nodes_with_torch_distributed(airflow: AirflowStack, cluster: Cluster) -> None:
+    run_id = airflow.api.trigger("shell_pair", conf={"script": all_reduce.AS_SHELL})
+
+    task = airflow.api.wait_for_task("shell_pair", run_id, "run", timeout=TIMEOUT)
+
+    lines = airflow.api.log("shell_pair", run_id, "run")
+    assert task["state"] == "success", text(lines)
+    assert all_reduce.SUM_OF_TWO in [line.text for line in lines]
+    assert completion(cluster.trainjobs("shell_pair", run_id)) == ("True", "AllJobsCompleted")
+
+
+def completion(trainjobs: list[dict[str, Any]]) -> tuple[str, str]:
+    [trainjob] = trainjobs
+    [found] = [condition for condition in trainjob["status"]["conditions"] if condition["type"] == "Complete"]
+    return found["status"], found["reason"]
+
+
+def text(lines: list[LogLine]) -> str:
+    return "\n".join(line.text for line in lines)
