@@ -247,12 +247,19 @@ def run_blocking(work: Callable[[], Awaitable[T]]) -> T:
     async def main() -> T:
         return await work()
 
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
+    # Outside of any `except`: what the work raises is nobody's consequence.
+    if not _has_running_loop():
         return asyncio.run(main())
     with ThreadPoolExecutor(max_workers=1) as pool:
         return pool.submit(asyncio.run, main()).result()
+
+
+def _has_running_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 async def _read_log(api: TrainJobApi, name: str, trainer_job: str, index: int) -> list[str]:

@@ -137,6 +137,10 @@ def _several_processes_on_a_cpu(case: Case) -> str | None:
         return None
     # full_finetune_distributed.py:628, lora_finetune_distributed.py:544: "Logging memory stats is not supported on CPU
     # devices", once the model is loaded.
+    if case.nodes > 1:
+        return (
+            f"num_nodes: must be 1 on device='cpu', not {case.nodes}: TorchTune's recipe for several nodes needs GPUs"
+        )
     return (
         f"num_proc_per_node: must be 1 on device='cpu', not {case.processes}: TorchTune's recipes for several "
         "processes need GPUs. Left out, it is one for each CPU"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
+import traceback
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from types import SimpleNamespace
@@ -25,6 +26,7 @@ from airflow_kubeflow_trainer.config import PersistentVolumeOutput
 from airflow_kubeflow_trainer.exceptions import (
     ClusterUnreachableError,
     ConfigError,
+    NotFoundError,
     TrainJobDeletedError,
     TrainJobNotStartedError,
     TrainJobRejectedError,
@@ -182,6 +184,13 @@ def test_a_strangers_trainjob_is_not_adopted(hook: KubeflowTrainerHook, task: Ta
         shell.execute(task.context())
 
     assert hook.delete(stranger["metadata"]["name"])
+
+
+def test_an_error_is_shown_without_what_it_does_not_come_from(hook: KubeflowTrainerHook) -> None:
+    with pytest.raises(NotFoundError) as raised:
+        hook.get("no-such-trainjob")
+
+    assert "event loop" not in "".join(traceback.format_exception(raised.value))
 
 
 def test_a_run_that_is_given_the_same_ids_again_trains_again(hook: KubeflowTrainerHook, task: Task) -> None:

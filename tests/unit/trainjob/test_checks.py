@@ -96,6 +96,12 @@ CPU: dict[str, Any] = {"device": "cpu", "num_proc_per_node": 1, "optimizer": "to
             id="several processes on a CPU",
         ),
         pytest.param(
+            SEVENTY_B,
+            {"num_nodes": 2, **CPU},
+            "num_nodes: must be 1 on device='cpu', not 2",
+            id="several nodes of CPUs",
+        ),
+        pytest.param(
             ONE_B,
             {"device": "cpu", "num_proc_per_node": 1},
             "optimizer: .*torch.optim.AdamW",
