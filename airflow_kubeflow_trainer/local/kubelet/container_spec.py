@@ -14,9 +14,9 @@ from airflow_kubeflow_trainer.local.kubelet.images import HOME, HOST_ROOT, TERMI
 from airflow_kubeflow_trainer.local.kubelet.isolation import Isolation
 from airflow_kubeflow_trainer.local.kubelet.objects import Pod
 from airflow_kubeflow_trainer.local.kubelet.pod_context import PodContext
-from airflow_kubeflow_trainer.local.kubelet.quantity import parse_quantity
 from airflow_kubeflow_trainer.local.kubelet.rewriting import Rewriter
 from airflow_kubeflow_trainer.local.kubelet.supervisor.spec import Mount, Root, Spec
+from airflow_kubeflow_trainer.local.quantity import parse_quantity
 
 _TEMPORARY = "/tmp"
 

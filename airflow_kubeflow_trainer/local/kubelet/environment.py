@@ -12,7 +12,7 @@ from typing import Any
 from airflow_kubeflow_trainer.local.kubelet import objects
 from airflow_kubeflow_trainer.local.kubelet.expansion import expand
 from airflow_kubeflow_trainer.local.kubelet.objects import Pod
-from airflow_kubeflow_trainer.local.kubelet.quantity import parse_quantity
+from airflow_kubeflow_trainer.local.quantity import parse_quantity
 
 LOOPBACK = "127.0.0.1"
 _KEYED_FIELD = re.compile(r"metadata\.(labels|annotations)\['(.+)'\]")

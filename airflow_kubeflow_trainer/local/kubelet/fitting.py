@@ -8,7 +8,8 @@ from typing import Any
 
 from airflow_kubeflow_trainer.local.kubelet import objects
 from airflow_kubeflow_trainer.local.kubelet.objects import Pod
-from airflow_kubeflow_trainer.local.kubelet.quantity import parse_quantity, pod_requests
+from airflow_kubeflow_trainer.local.kubelet.requests import pod_requests
+from airflow_kubeflow_trainer.local.quantity import parse_quantity
 
 Node = Mapping[str, Any]
 

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from airflow_kubeflow_trainer.local.kubelet.quantity import container_requests
+from airflow_kubeflow_trainer.local.kubelet.requests import container_requests
 
 RESOURCE = "nvidia.com/gpu"
 

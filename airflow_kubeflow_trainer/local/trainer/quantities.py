@@ -3,18 +3,9 @@
 from __future__ import annotations
 
 import math
-import re
-from decimal import Decimal
 from typing import Any
 
-_SUFFIXES = {
-    "n": Decimal("1e-9"),
-    "u": Decimal("1e-6"),
-    "m": Decimal("1e-3"),
-    "": Decimal(1),
-    **{suffix: Decimal(1000) ** power for power, suffix in enumerate("kMGTPE", start=1)},
-    **{f"{suffix}i": Decimal(1024) ** power for power, suffix in enumerate("KMGTPE", start=1)},
-}
+from airflow_kubeflow_trainer.local.quantity import parse_quantity
 
 
 def whole(quantity: str | float) -> int:
@@ -22,10 +13,7 @@ def whole(quantity: str | float) -> int:
 
     :raises ValueError: it is not a quantity.
     """
-    match = re.fullmatch(r"([+-]?[0-9.]+(?:[eE][+-]?[0-9]+)?)(|[numkMGTPE]|[KMGTPE]i)", str(quantity))
-    if match is None:
-        raise ValueError(f"{quantity!r} is not a quantity such as 2, 500m or 4Gi")
-    return math.ceil(Decimal(match[1]) * _SUFFIXES[match[2]])
+    return math.ceil(parse_quantity(quantity))
 
 
 def canonical(resources: dict[str, Any]) -> dict[str, Any]:
