@@ -61,16 +61,20 @@ async def _serve(options: argparse.Namespace) -> None:
 
 
 def _kubelet(options: argparse.Namespace) -> int:
+    options.kubeconfig = options.kubeconfig.expanduser().absolute()
     if not options.kubeconfig.is_file():
         raise ConfigError(f"--kubeconfig: there is no file {options.kubeconfig}")
-    logging.basicConfig(level=logging.INFO, format=LOG_FORMAT)
-    asyncio.run(_serve_node(options))
+    folder: ClusterFolder = options.folder
+    folder.prepare()
+    with folder.locked():
+        logging.basicConfig(level=logging.INFO, format=LOG_FORMAT)
+        asyncio.run(_serve_node(options))
     return 0
 
 
 async def _serve_node(options: argparse.Namespace) -> None:
     from airflow_kubeflow_trainer.local.kubelet import Isolation, KubeletOptions
-    from airflow_kubeflow_trainer.local.node import running_node
+    from airflow_kubeflow_trainer.local.node import HEARTBEAT_SECONDS, running_node
 
     kubelet = KubeletOptions(
         directory=options.folder.directory,
@@ -79,8 +83,9 @@ async def _serve_node(options: argparse.Namespace) -> None:
         image_env=dict(options.env),
         capacity=dict(options.capacity),
         restart_backoff_seconds=options.restart_backoff_seconds,
-        client_ca_file=options.client_ca,
+        client_ca_file=options.client_ca and options.client_ca.expanduser().absolute(),
         isolation=Isolation(options.isolation) if options.isolation else None,
+        heartbeat_seconds=HEARTBEAT_SECONDS,
     )
 
     @asynccontextmanager

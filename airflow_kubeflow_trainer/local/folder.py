@@ -14,7 +14,7 @@ from typing import Any
 
 
 class AlreadyRunningError(RuntimeError):
-    """Another process runs the cluster of this folder."""
+    """Another process runs the cluster or the node of this folder."""
 
 
 class NotRunningError(RuntimeError):
@@ -80,7 +80,7 @@ class ClusterFolder:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Be the one process that runs this cluster.
+        """Be the one process that runs this cluster, or this node of another one.
 
         :raises AlreadyRunningError: there is one already.
         """
@@ -88,7 +88,7 @@ class ClusterFolder:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                raise AlreadyRunningError(f"a cluster is already running in {self.directory}") from None
+                raise AlreadyRunningError(f"a cluster or a node is already running in {self.directory}") from None
             yield
 
     def wait_unlocked(self) -> None:

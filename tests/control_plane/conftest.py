@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
+import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 
+from airflow_kubeflow_trainer.cluster.client import Client
+from airflow_kubeflow_trainer.cluster.credentials import Credentials, from_kubeconfig
+from airflow_kubeflow_trainer.cluster.resources import CLUSTER_TRAINING_RUNTIMES
 from airflow_kubeflow_trainer.cluster.trainjobs import TrainJobApi
+from airflow_kubeflow_trainer.exceptions import ConflictError
+from airflow_kubeflow_trainer.local.cluster import LocalCluster
+from tests.control_plane.node import kubelet
 from tests.control_plane.plane import ControlPlane
 
 
@@ -29,25 +34,8 @@ def plane(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReque
 def node(plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """This machine as the control plane's node; gives the folder of its pods and volumes."""
     directory = tmp_path_factory.mktemp("node")
-    reading, writing = os.pipe()
-    with (plane.logs / "kubelet.log").open("ab") as log, os.fdopen(reading) as ready:
-        process = subprocess.Popen(
-            [
-                *(sys.executable, "-m", "airflow_kubeflow_trainer.local", "kubelet"),
-                *("--kubeconfig", str(plane.kubeconfig), "--dir", str(directory), "--restart-backoff-seconds", "0"),
-                *("--ready-fd", str(writing), "--end-with-stdin"),
-            ],
-            stdin=subprocess.PIPE,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            pass_fds=[writing],
-            start_new_session=True,
-        )
-        os.close(writing)
-        assert ready.read() == plane.server, (plane.logs / "kubelet.log").read_text()
-    yield directory
-    process.terminate()
-    process.wait(30)
+    with kubelet(plane, directory):
+        yield directory
 
 
 @pytest.fixture
@@ -64,3 +52,25 @@ async def api(plane: ControlPlane, namespace: str) -> AsyncIterator[TrainJobApi]
     """The administrator's way to the TrainJobs of the test's namespace."""
     async with plane.client() as client:
         yield TrainJobApi(client, namespace=namespace)
+
+
+@pytest.fixture(scope="session")
+def embedded(plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCluster]:
+    """The local cluster, with the runtimes that Trainer ships and the local cluster leaves out."""
+    with LocalCluster(tmp_path_factory.mktemp("embedded")) as cluster:
+        asyncio.run(copy_runtimes(plane.credentials(), cluster.kubeconfig))
+        yield cluster
+
+
+async def copy_runtimes(source: Credentials, kubeconfig: Path) -> None:
+    async with Client(source) as real, Client(await from_kubeconfig(kubeconfig)) as ours:
+        for runtime in (await real.get(CLUSTER_TRAINING_RUNTIMES.path()))["items"]:
+            metadata = {key: runtime["metadata"][key] for key in ("name", "labels") if key in runtime["metadata"]}
+            with contextlib.suppress(ConflictError):
+                body = {
+                    **runtime,
+                    "apiVersion": CLUSTER_TRAINING_RUNTIMES.api_version,
+                    "kind": "ClusterTrainingRuntime",
+                    "metadata": metadata,
+                }
+                await ours.create(CLUSTER_TRAINING_RUNTIMES.path(), body)

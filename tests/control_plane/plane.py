@@ -27,6 +27,7 @@ import yaml
 from airflow_kubeflow_trainer.cluster.client import Client
 from airflow_kubeflow_trainer.cluster.credentials import Credentials
 from airflow_kubeflow_trainer.exceptions import ApiError, ClusterUnreachableError
+from airflow_kubeflow_trainer.local.pki import KeyPair
 from tests.control_plane import certificates
 
 ROOT = Path(__file__).parents[2]
@@ -86,6 +87,11 @@ class ControlPlane:
     @property
     def ca_file(self) -> Path:
         return self._pki.ca
+
+    @property
+    def kubelet_client(self) -> KeyPair:
+        """The certificate by which kubelets know the API server."""
+        return self._pki.client
 
     def credentials(self, token: str | None = None) -> Credentials:
         """The administrator's, or those of another token."""

@@ -1,24 +1,27 @@
-"""TrainJobs of the real Trainer, JobSet and Job controllers, run by our kubelet."""
+"""Our kubelet as the node of the real control plane: TrainJobs and their pods from beginning to end."""
 
 from __future__ import annotations
 
 import asyncio
-import ssl
-import sys
-from collections.abc import Callable
+import signal
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import pytest
 
+from airflow_kubeflow_trainer.cluster.client import Client
 from airflow_kubeflow_trainer.cluster.trainjobs import TrainJobApi
 from airflow_kubeflow_trainer.cluster.waiting import WaitSpec, wait
 from airflow_kubeflow_trainer.cluster.watch import lines
 from airflow_kubeflow_trainer.exceptions import NotFoundError
+from airflow_kubeflow_trainer.local.kubelet import KubeletOptions
+from airflow_kubeflow_trainer.local.node import running_node
 from airflow_kubeflow_trainer.trainjob.diagnosis import Cause
 from tests.control_plane import all_reduce
+from tests.control_plane.node import kubelet
 from tests.control_plane.plane import ControlPlane
+from tests.control_plane.pods import ShellPod, until
 from tests.reporting import Recorder
 
 pytestmark = [pytest.mark.usefixtures("node"), pytest.mark.timeout(180)]
@@ -33,6 +36,21 @@ signal.signal(signal.SIGTERM, leave)
 print("up")
 signal.pause()
 """
+
+
+@pytest.fixture
+async def client(plane: ControlPlane) -> AsyncIterator[Client]:
+    async with plane.client() as client:
+        yield client
+
+
+@pytest.fixture
+def second_node(plane: ControlPlane) -> Iterator[str]:
+    """The name of a node that only gets the pods that name it."""
+    node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "second"}, "spec": {"unschedulable": True}}
+    plane.call("create", "/api/v1/nodes", node)
+    yield "second"
+    plane.call("delete", "/api/v1/nodes/second")
 
 
 def shell(script: str, **trainer: Any) -> dict[str, Any]:
@@ -53,15 +71,6 @@ async def create(api: TrainJobApi, name: str, trainer: dict[str, Any], **spec: A
 async def log_of(api: TrainJobApi, pod: str, **options: Any) -> list[str]:
     async with api.stream_log(pod, container="node", **options) as chunks:
         return [line.decode() async for line in lines(chunks)]
-
-
-async def until(read: Callable[[], Any], accept: Callable[[Any], bool]) -> Any:
-    async with asyncio.timeout(60):
-        while True:
-            seen = await read()
-            if accept(seen):
-                return seen
-            await asyncio.sleep(0.1)
 
 
 async def running_pod(api: TrainJobApi, name: str) -> dict[str, Any]:
@@ -91,34 +100,6 @@ async def test_a_failing_node_is_told_with_its_exit_code_and_last_lines(api: Tra
     assert "about to break" in outcome.log_tail
 
 
-async def test_the_api_server_reads_logs_in_every_way_that_it_offers(api: TrainJobApi) -> None:
-    await create(api, "talks", shell("for i in 1 2 3 4; do echo line $i; done; exec sleep 1000"))
-    pod = (await running_pod(api, "talks"))["metadata"]["name"]
-    whole = await until(lambda: log_of(api, pod), lambda seen: len(seen) == 4)
-
-    assert whole == ["line 1", "line 2", "line 3", "line 4"]
-    assert await log_of(api, pod, tail_lines=2) == ["line 3", "line 4"]
-    stamped = await log_of(api, pod, timestamps=True)
-    assert [line.partition(" ")[2] for line in stamped] == whole
-    assert await log_of(api, pod, since_time="2999-01-01T00:00:00Z") == []
-    async with api.stream_log(pod, container="node", follow=True) as chunks:
-        first = await anext(aiter(lines(chunks)))
-    assert first == b"line 1"
-
-
-async def test_logs_are_for_the_api_server_alone(plane: ControlPlane, api: TrainJobApi) -> None:
-    await create(api, "secret", shell("echo a secret; exec sleep 1000"))
-    pod = (await running_pod(api, "secret"))["metadata"]["name"]
-    node = await api.client.get("/api/v1/nodes/local")
-    port = node["status"]["daemonEndpoints"]["kubeletEndpoint"]["Port"]
-    anybody = ssl.create_default_context()
-    anybody.check_hostname, anybody.verify_mode = False, ssl.CERT_NONE
-
-    async with aiohttp.ClientSession() as session:
-        with pytest.raises(aiohttp.ClientError):
-            await session.get(f"https://127.0.0.1:{port}/containerLogs/{api.namespace}/{pod}/node", ssl=anybody)
-
-
 async def test_a_pod_that_is_deleted_gets_its_grace(api: TrainJobApi) -> None:
     await create(api, "dies", {"command": ["python", "-uc", SAYS_GOODBYE], "numProcPerNode": 1})
     pod = (await running_pod(api, "dies"))["metadata"]["name"]
@@ -129,6 +110,31 @@ async def test_a_pod_that_is_deleted_gets_its_grace(api: TrainJobApi) -> None:
         assert [line async for line in lines(chunks)] == [b"up", b"bye", b"gone"]
 
     await until(lambda: api.pods("dies"), lambda pods: pods == [])
+
+
+async def test_a_process_that_does_not_go_is_killed_at_the_end_of_its_grace(client: Client, namespace: str) -> None:
+    stubborn = ShellPod(client, namespace, "trap '' TERM; echo up; while :; do sleep 1; done")
+    await stubborn.create()
+    await stubborn.started()
+    await until(stubborn.log, lambda seen: seen == "up\n")
+
+    await stubborn.delete(gracePeriodSeconds=1)
+
+    assert stubborn.processes()
+    assert (await stubborn.read())["metadata"]["deletionGracePeriodSeconds"] == 1
+    await until(stubborn.read, lambda seen: seen == {})
+    assert stubborn.processes() == []
+
+
+async def test_a_pod_that_is_deleted_by_force_leaves_no_process(client: Client, namespace: str) -> None:
+    pod = ShellPod(client, namespace, "trap '' TERM; while :; do sleep 1; done")
+    await pod.create()
+    await pod.started()
+
+    await pod.delete(gracePeriodSeconds=0)
+
+    assert await pod.read() == {}
+    await until(pod.running_processes, lambda seen: seen == [])
 
 
 async def test_a_node_that_somebody_deletes_registers_again(api: TrainJobApi) -> None:
@@ -148,25 +154,36 @@ async def test_a_node_that_somebody_deletes_registers_again(api: TrainJobApi) ->
 
 
 @pytest.mark.parametrize(
-    ("content", "words"),
+    ("number", "code"),
     [
-        pytest.param(None, "there is no file", id="no file"),
-        pytest.param("{", "cannot be used", id="no YAML"),
-        pytest.param("apiVersion: v1", "cannot be used", id="no kubeconfig"),
+        pytest.param(signal.SIGINT, 0, id="Ctrl-C"),
+        pytest.param(signal.SIGTERM, 0, id="SIGTERM"),
+        pytest.param(signal.SIGKILL, -9, id="SIGKILL"),
     ],
 )
-async def test_a_kubeconfig_that_cannot_be_used_is_refused_in_one_line(
-    tmp_path: Path, content: str | None, words: str
+async def test_a_kubelet_that_ends_leaves_no_process(
+    plane: ControlPlane, second_node: str, client: Client, namespace: str, tmp_path: Path, number: int, code: int
 ) -> None:
-    file = tmp_path / "kubeconfig"
-    if content is not None:
-        file.write_text(content)
-    arguments = ["-m", "airflow_kubeflow_trainer.local", "kubelet", "--kubeconfig", str(file), "--dir", str(tmp_path)]
+    pod = ShellPod(client, namespace, "trap '' TERM; while :; do sleep 1; done", nodeName=second_node)
+    await pod.create()
 
-    process = await asyncio.create_subprocess_exec(sys.executable, *arguments, stderr=asyncio.subprocess.PIPE)
-    _, error = await process.communicate()
+    with kubelet(plane, tmp_path, name=second_node) as process:
+        await pod.started()
+        process.send_signal(number)
+        assert await asyncio.to_thread(process.wait, 30) == code
 
-    assert process.returncode == 1
-    [line] = error.decode().splitlines()
-    assert str(file) in line
-    assert words in line
+    await until(pod.running_processes, lambda seen: seen == [])
+    await pod.delete(gracePeriodSeconds=0)
+
+
+async def test_a_node_tells_again_and_again_that_it_is_there(
+    plane: ControlPlane, second_node: str, client: Client, tmp_path: Path
+) -> None:
+    async def heard() -> str:
+        conditions = (await client.get(f"/api/v1/nodes/{second_node}")).get("status", {}).get("conditions", [])
+        return next((str(found["lastHeartbeatTime"]) for found in conditions if found["type"] == "Ready"), "")
+
+    options = KubeletOptions(directory=tmp_path, node_name=second_node, heartbeat_seconds=0.2)
+    async with running_node(plane.kubeconfig, options):
+        first = await heard()
+        await until(heard, lambda seen: seen > first)

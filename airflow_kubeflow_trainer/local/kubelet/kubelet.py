@@ -80,6 +80,8 @@ class _Kubelet:
                 tasks.create_task(self._follow_node())
                 tasks.create_task(self._follow_claims())
                 tasks.create_task(self._follow_pods())
+                if self._options.heartbeat_seconds is not None:
+                    tasks.create_task(self._beat(self._options.heartbeat_seconds))
 
     async def _serve_logs(self, stack: AsyncExitStack) -> int | None:
         if self._options.client_ca_file is None:
@@ -145,6 +147,16 @@ class _Kubelet:
             else:
                 self._pods.resume(self._view.pods.values())
                 await self._show_ready(self._view.node)
+
+    async def _beat(self, seconds: float) -> None:
+        # Lost or not: who has taken the node for lost learns from this that it is back.
+        while True:
+            await asyncio.sleep(seconds)
+            if self._view.node is not None:
+                try:
+                    await node.beat(self._client, self._view.node)
+                except KubeflowTrainerError as error:
+                    log.warning("The node did not report that it is there: %s", error)
 
     async def _show_ready(self, current: dict[str, Any]) -> None:
         try:

@@ -71,6 +71,14 @@ async def show_ready(client: Client, node: Mapping[str, Any]) -> None:
         await client.patch(NODES.path(name=name), {"spec": {"taints": kept or None}})
 
 
+async def beat(client: Client, node: Mapping[str, Any]) -> None:
+    """Say that the node is still there: Kubernetes takes one for lost that was not heard of for 50 s."""
+    condition = _ready()
+    if _is_ready(node):
+        del condition["lastTransitionTime"]
+    await _patch_status(client, node["metadata"]["name"], {"conditions": [condition]})
+
+
 def is_lost(node: Mapping[str, Any]) -> bool:
     """Whether the node bears the taint of a lost one."""
     return any(taint.get("key") == UNREACHABLE for taint in node["spec"].get("taints") or [])

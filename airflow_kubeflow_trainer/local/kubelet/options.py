@@ -37,6 +37,8 @@ class KubeletOptions:
     """Port of the log server on 127.0.0.1; 0 picks a free one."""
     isolation: Isolation | None = None
     """How containers are kept apart; None takes the best that this machine allows."""
+    heartbeat_seconds: float | None = None
+    """How often the node says that it is still there. None never does, for a cluster in which nobody counts."""
 
     def all_images(self) -> dict[str, Image]:
         """Return the user's images, then the stock ones."""

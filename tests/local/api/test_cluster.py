@@ -126,7 +126,7 @@ def test_what_lets_in_is_readable_by_its_owner_alone(cluster: LocalCluster) -> N
 def test_a_folder_has_one_cluster_at_a_time(cluster: LocalCluster) -> None:
     second = run("up", "--dir", str(cluster.directory))
     assert second.returncode == 1
-    assert second.stderr.strip() == f"a cluster is already running in {cluster.directory}"
+    assert second.stderr.strip() == f"a cluster or a node is already running in {cluster.directory}"
     with pytest.raises(ClusterStartError, match="already running"):
         LocalCluster(cluster.directory).start()
     assert create(cluster, "still-there")
