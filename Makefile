@@ -4,8 +4,9 @@
 PYTHON ?= python3
 UV_VERSION := 0.13.9
 AIRFLOWS := 3.1 3.2
-# What runs on each of $(AIRFLOWS) too: tasks that are deferred, mapped, failed and killed.
-COMPAT_TESTS := tests/compat tests/airflow/test_finetuning.py
+# What runs on each of $(AIRFLOWS) too: tasks that are deferred, mapped, failed and killed, and what their pages show.
+COMPAT_TESTS := tests/compat tests/airflow/test_finetuning.py tests/ui/test_scenes.py
+CHROMIUMS := chromium chromium-browser google-chrome google-chrome-stable
 
 export UV := $(CURDIR)/.build/bootstrap/bin/uv
 export UV_PYTHON_DOWNLOADS := never
@@ -35,6 +36,9 @@ control-plane: .build/control-plane/.built ## Build the real Kubernetes and Kube
 test-control-plane: $(SETUP) .build/control-plane/.built ## Run the tests that hold us to the real control plane.
 	@$(PYTEST) tests/control_plane $(ARGS)
 
+browser: ## Install the Chromium that tests/ui look with, where there is none (Debian, Ubuntu; as root).
+	@for name in $(CHROMIUMS); do command -v $$name >/dev/null && exit; done; apt-get update -qq && apt-get install -qq -y chromium
+
 lint: $(SETUP) ## Check style, types, layers and uv.lock.
 	@$(UV) lock --check --quiet || { echo "uv.lock does not fit pyproject.toml: run 'uv lock'"; exit 1; }
 	@.venv/bin/ruff check
@@ -42,9 +46,10 @@ lint: $(SETUP) ## Check style, types, layers and uv.lock.
 	@.venv/bin/mypy
 	@.venv/bin/lint-imports
 
-bench: $(SETUP) ## Measure what importing the package and training through it cost.
+bench: $(SETUP) ## Measure what importing the package, training through it and reading its progress cost.
 	@$(VENV_PYTHON) -m benchmarks.import_cost
 	@$(VENV_PYTHON) -m benchmarks.training_overhead
+	@$(VENV_PYTHON) -m benchmarks.progress_parsing
 
 docs: .build/docs-venv/.synced ## Build the documentation: .build/docs/index.html
 	@.build/docs-venv/bin/mkdocs build --strict --site-dir .build/docs

@@ -6,6 +6,7 @@ read that DAG's logs. ``dag_id`` stands in the path, since Airflow's check takes
 
 from __future__ import annotations
 
+import hashlib
 import time
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,7 +15,7 @@ from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessE
 from airflow.api_fastapi.common.db.common import SessionDep
 from airflow.api_fastapi.core_api.security import GetUserDep, requires_access_dag
 from fastapi import APIRouter, Depends, FastAPI, HTTPException, Query
-from fastapi.responses import FileResponse
+from fastapi.responses import HTMLResponse, Response
 from fastapi.staticfiles import StaticFiles
 
 from airflow_kubeflow_trainer.ui import records
@@ -90,10 +91,32 @@ def make_app() -> FastAPI:
     # Neither documentation nor schema: they would be open to anybody.
     app = FastAPI(title="Kubeflow Trainer", docs_url=None, redoc_url=None, openapi_url=None)
 
+    files = f"static/{_digest(STATIC)}/"
+    page = (STATIC / "tab.html").read_text(encoding="utf-8").replace("static/", files)
+
     @app.get("/tab")
-    def tab(user: GetUserDep) -> FileResponse:
-        return FileResponse(STATIC / "tab.html", headers=PAGE_HEADERS)
+    def tab(user: GetUserDep) -> HTMLResponse:
+        return HTMLResponse(page, headers=PAGE_HEADERS)
 
     app.include_router(router)
+    app.mount(f"/{files.rstrip('/')}", _Immutable(directory=STATIC))
+    # For the icons, whose addresses Airflow has before this is made.
     app.mount("/static", StaticFiles(directory=STATIC))
     return app
+
+
+class _Immutable(StaticFiles):
+    """Files under an address that changes with them: after an update, no browser mixes old ones with new ones."""
+
+    def file_response(self, *arguments: Any, **options: Any) -> Response:
+        response = super().file_response(*arguments, **options)
+        response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
+        return response
+
+
+def _digest(folder: Path) -> str:
+    digest = hashlib.sha256()
+    for file in sorted(folder.rglob("*")):
+        if file.is_file():
+            digest.update(file.read_bytes())
+    return digest.hexdigest()[:16]

@@ -55,7 +55,7 @@ def manifest(session: Session, dag_id: str, run_id: str, task_id: str, map_index
             *_which(RenderedTaskInstanceFields, (dag_id, run_id, task_id, map_index))
         )
     )
-    return _manifest_of(fields or {})
+    return manifest_of(fields or {})
 
 
 def of_many(
@@ -137,20 +137,22 @@ def _plain(row: Any) -> dict[str, Any]:
 
 
 def _decoded(value: Any) -> tuple[Any, bool]:
-    """Decode what the XCom table holds, which is JSON text or, by some ways into it, already its data."""
-    if not isinstance(value, str):
-        return value, True
-    try:
-        return json.loads(value), True
-    except ValueError:
-        return value, False
+    """Decode what the XCom table holds: JSON text, its data, or (what Airflow 3.1's REST API writes) text of text."""
+    for _ in range(2):
+        if not isinstance(value, str):
+            break
+        try:
+            value = json.loads(value)
+        except ValueError:
+            return value, False
+    return value, True
 
 
 def _is_trainjob(value: Any) -> bool:
     return isinstance(value, dict) and {"name", "namespace", "uid"} <= value.keys()
 
 
-def _manifest_of(fields: Mapping[str, Any]) -> str | None:
+def manifest_of(fields: Mapping[str, Any]) -> str | None:
     """Put together what the operator has cut into rendered fields: ``manifest.spec.trainer``, ``... (2)``."""
     parts: dict[str, str] = {}
     for title in sorted(fields, key=_part_order):

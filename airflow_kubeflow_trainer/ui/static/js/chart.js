@@ -304,7 +304,7 @@ export class Chart {
     if (to !== undefined) {
       this.reading = longest.x[Math.min(longest.x.length - 1, Math.max(0, to))];
       this.#drawReading();
-      const values = this.#read().map(({ curve, index }) => `${curve.name} ${number(curve.y[index])}`);
+      const values = this.#read().map(({ curve, index }) => `${curve.name} ${number(curve.raw[index])}`);
       say(`${this.options.xName} ${number(this.reading)}: ${values.join(", ")}`);
     } else if (event.key === "+" || event.key === "=") this.zoomBy(0.5);
     else if (event.key === "-") this.zoomBy(2);

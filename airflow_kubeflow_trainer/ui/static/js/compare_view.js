@@ -17,9 +17,12 @@ class CompareView {
     this.hiddenNames = new Set();
     this.chart = new Chart({ label: "Curves", onread: (name) => this.#mark(name) });
     this.tools = chartTools(this.chart, () => this.#draw());
-    this.select = h("select", { onchange: changed });
     this.chosen = null;
-    this.select.addEventListener("change", () => (this.chosen = this.select.value));
+    const choose = () => {
+      this.chosen = this.select.value;
+      changed();
+    };
+    this.select = h("select", { onchange: choose });
     this.none = h("p", { class: "quiet", hidden: true });
     this.count = h("p", { class: "quiet" });
     const head = h("div", { class: "chart-head" }, h("label", { class: "metric" }, "Metric", this.select), this.tools.element);

@@ -6,7 +6,17 @@ import { poll, Refused } from "./poll.js";
 import { taskView } from "./task_view.js";
 import { followTheme } from "./theme.js";
 
-const given = new URLSearchParams(window.location.search);
+/** Airflow 3.1 puts ids into the address as they are, with the "+" of a run's time zone; later ones encode them. */
+function parameters(query) {
+  return new Map(
+    query
+      .slice(1)
+      .split("&")
+      .map((pair) => pair.split("=").map((part) => decodeURIComponent(part))),
+  );
+}
+
+const given = parameters(window.location.search);
 
 /** Airflow leaves {MAP_INDEX} as it stands where a task is not mapped. */
 function mapIndex() {

@@ -25,9 +25,11 @@ export function poll({ path, take, ended, fail }) {
   let timer = 0;
   let failures = 0;
   let running = false;
+  let again = false; // asked for while an answer was awaited
 
   async function ask() {
     clearTimeout(timer);
+    again = running;
     if (running) return;
     running = true;
     let wait = EVERY;
@@ -42,6 +44,7 @@ export function poll({ path, take, ended, fail }) {
     }
     running = false;
     if (data !== null && ended(data)) wait = WHEN_ENDED;
+    if (again) wait = 0;
     if (!document.hidden) timer = setTimeout(ask, wait);
     if (data !== null) take(data);
   }

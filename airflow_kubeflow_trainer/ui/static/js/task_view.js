@@ -32,7 +32,8 @@ class TaskView {
     this.single = h(
       "div",
       { class: "page" },
-      ...[message, top, why, progress, phases].map((part) => part.element),
+      ...[message, top, why].map((part) => part.element),
+      h("div", { class: "pair" }, progress.element, phases.element),
       this.curves.element,
       ...[pods, events, commands].map((part) => part.element),
       this.manifest,
