@@ -16,6 +16,7 @@ import socket
 import subprocess
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -103,14 +104,16 @@ class ControlPlane:
             yield client
 
     def call(self, verb: str, path: str, *arguments: Any, **options: Any) -> dict[str, Any]:
-        """Call one method of `Client` as administrator, on a connection of its own."""
+        """Call one method of `Client` as administrator, on a connection of its own; also within a coroutine."""
 
         async def work() -> dict[str, Any]:
             async with self.client() as client:
                 answer: dict[str, Any] = await getattr(client, verb)(path, *arguments, **options)
                 return answer
 
-        return asyncio.run(work())
+        # In a thread, which has no event loop yet.
+        with ThreadPoolExecutor(max_workers=1) as thread:
+            return thread.submit(asyncio.run, work()).result()
 
     def __enter__(self) -> Self:
         self.logs.mkdir(parents=True, exist_ok=True)
