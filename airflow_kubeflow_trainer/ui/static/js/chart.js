@@ -216,7 +216,9 @@ export class Chart {
     const found = this.prepared
       .filter((curve) => curve.x.length)
       .map((curve) => ({ curve, index: nearestIndex(curve.x, this.reading) }))
-      .filter(({ curve, index }) => Math.abs(curve.x[index] - this.reading) <= span * 0.05 || this.prepared.length === 1);
+      .filter(
+        ({ curve, index }) => Math.abs(curve.x[index] - this.reading) <= span * 0.05 || this.prepared.length === 1,
+      );
     if (found.length <= SHOWN_IN_TIP) return found;
     const distance = ({ curve, index }) => Math.abs(this.frame.y.at(curve.y[index]) - (this.pointerY ?? 0));
     return found.sort((a, b) => distance(a) - distance(b)).slice(0, SHOWN_IN_TIP);
@@ -239,10 +241,13 @@ export class Chart {
   }
 
   #summary() {
-    const told = this.prepared.filter((curve) => curve.x.length).slice(0, 5).map((curve) => {
-      const [first, last] = [curve.raw[0], curve.raw[curve.raw.length - 1]];
-      return `${curve.name}: ${plural(curve.x.length, "point")}, from ${number(first)} to ${number(last)}`;
-    });
+    const told = this.prepared
+      .filter((curve) => curve.x.length)
+      .slice(0, 5)
+      .map((curve) => {
+        const [first, last] = [curve.raw[0], curve.raw[curve.raw.length - 1]];
+        return `${curve.name}: ${plural(curve.x.length, "point")}, from ${number(first)} to ${number(last)}`;
+      });
     return `${this.label} over ${this.options.xName}. ${told.join(". ")}. Arrow keys read values, plus and minus zoom.`;
   }
 

@@ -25,10 +25,19 @@ class CompareView {
     this.select = h("select", { onchange: choose });
     this.none = h("p", { class: "quiet", hidden: true });
     this.count = h("p", { class: "quiet" });
-    const head = h("div", { class: "chart-head" }, h("label", { class: "metric" }, "Metric", this.select), this.tools.element);
+    const head = h(
+      "div",
+      { class: "chart-head" },
+      h("label", { class: "metric" }, "Metric", this.select),
+      this.tools.element,
+    );
     this.plot = h("section", { class: "card" }, head, this.chart.element);
     this.rows = h("tbody");
-    this.list = h("section", { class: "card" }, h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Trainings" }, this.#table()));
+    this.list = h(
+      "section",
+      { class: "card" },
+      h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Trainings" }, this.#table()),
+    );
     this.element = h("div", { class: "page", hidden: false }, this.none, this.count, this.plot, this.list);
     this.ended = (data) => data.trainings.every((one) => hasEnded(one.task, one));
   }
@@ -70,7 +79,8 @@ class CompareView {
     const names = this.#names(trainings);
     const colours = trainings.map((_, index) => curveColour(index, trainings.length));
     this.none.hidden = trainings.length > 0;
-    this.none.textContent = this.kind === "task" ? "No run of this task has a TrainJob." : "No task of this run has a TrainJob.";
+    this.none.textContent =
+      this.kind === "task" ? "No run of this task has a TrainJob." : "No task of this run has a TrainJob.";
     this.plot.hidden = !metric;
     this.list.hidden = !trainings.length;
     this.count.textContent = this.#summary(trainings);
@@ -100,11 +110,13 @@ class CompareView {
   #names(trainings) {
     const names = trainings.map((one) => this.#name(one.task));
     // Two runs of the same minute go by their ids.
-    return names.map((name, index) => (names.indexOf(name) === names.lastIndexOf(name) ? name : `${name} (${trainings[index].task.run_id})`));
+    return names.map((name, index) =>
+      names.indexOf(name) === names.lastIndexOf(name) ? name : `${name} (${trainings[index].task.run_id})`,
+    );
   }
 
   #name(task) {
-    const index = task.map_index >= 0 ? task.map_label ?? `[${task.map_index}]` : null;
+    const index = task.map_index >= 0 ? (task.map_label ?? `[${task.map_index}]`) : null;
     if (this.kind === "mapped") return index ?? task.task_id;
     const base = this.kind === "task" ? dateTime(task.run_after) : task.task_id;
     return index ? `${base} ${index}` : base;
@@ -115,13 +127,21 @@ class CompareView {
     this.lowHead = h("th", { scope: "col", class: "number" }, "Lowest");
     const names = ["Training", "State", "Progress"].map((name) => h("th", { scope: "col" }, name));
     const head = h("tr", {}, names, this.valueHead, this.lowHead, h("th", { scope: "col", class: "number" }, "Took"));
-    return h("table", { class: "trainings" }, h("caption", { class: "unseen" }, "Trainings"), h("thead", {}, head), this.rows);
+    return h(
+      "table",
+      { class: "trainings" },
+      h("caption", { class: "unseen" }, "Trainings"),
+      h("thead", {}, head),
+      this.rows,
+    );
   }
 
   #fillRows(names, colours) {
     const focused = document.activeElement?.dataset?.row;
     const best = this.#best();
-    this.rows.replaceChildren(...this.data.trainings.map((one, index) => this.#row(one, names[index], colours[index], one === best)));
+    this.rows.replaceChildren(
+      ...this.data.trainings.map((one, index) => this.#row(one, names[index], colours[index], one === best)),
+    );
     if (focused) this.rows.querySelector(`[data-row="${CSS.escape(focused)}"]`)?.focus();
   }
 
@@ -137,7 +157,13 @@ class CompareView {
     const shown = !this.hiddenNames.has(name);
     const toggle = h(
       "button",
-      { type: "button", class: "curve-name", "aria-pressed": String(shown), "data-row": name, title: shown ? "Hide its curve" : "Show its curve" },
+      {
+        type: "button",
+        class: "curve-name",
+        "aria-pressed": String(shown),
+        "data-row": name,
+        title: shown ? "Hide its curve" : "Show its curve",
+      },
       h("span", { class: "dot", style: { background: shown ? colour : "transparent", "border-color": colour } }),
       h("span", {}, name),
       isBest ? h("span", { class: "best" }, "best") : null,

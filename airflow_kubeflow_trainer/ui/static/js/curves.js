@@ -24,7 +24,9 @@ export function nearestIndex(xs, x) {
 /** What of each curve is drawn: smoothed, and without what a logarithm does not have. */
 export function prepare(curves, { log, smoothing }) {
   return curves.map((curve) => {
-    const usable = curve.y.map((y, index) => [curve.x[index], y]).filter(([, y]) => Number.isFinite(y) && (!log || y > 0));
+    const usable = curve.y
+      .map((y, index) => [curve.x[index], y])
+      .filter(([, y]) => Number.isFinite(y) && (!log || y > 0));
     const x = usable.map(([one]) => one);
     const raw = usable.map(([, one]) => one);
     return { ...curve, x, raw, y: smooth(raw, smoothing) };

@@ -13,7 +13,8 @@ function family(name, metrics) {
   const last = name.split(/[_/.]/).pop();
   if (!["loss", "accuracy", "acc", "perplexity"].includes(last)) return [name];
   return Object.keys(metrics).filter(
-    (other) => other.split(/[_/.]/).pop() === last && metrics[other].over === metrics[name].over && metrics[other].x.length > 1,
+    (other) =>
+      other.split(/[_/.]/).pop() === last && metrics[other].over === metrics[name].over && metrics[other].x.length > 1,
   );
 }
 
@@ -27,7 +28,14 @@ export class CurvesCard {
     this.legend = h("div", { class: "legend" });
     this.note = h("p", { class: "note", hidden: true });
     this.plot = h("div", {}, h("div", { class: "chart-head" }, this.legend, this.tools.element), this.chart.element);
-    this.element = h("section", { class: "card", hidden: true }, h("h2", {}, "Metrics"), this.tiles, this.note, this.plot);
+    this.element = h(
+      "section",
+      { class: "card", hidden: true },
+      h("h2", {}, "Metrics"),
+      this.tiles,
+      this.note,
+      this.plot,
+    );
   }
 
   update(metrics) {
@@ -53,7 +61,13 @@ export class CurvesCard {
     };
     return h(
       "button",
-      { type: "button", class: `tile${bad ? " bad" : ""}`, "aria-pressed": String(name === this.chosen), "data-metric": name, onclick: choose },
+      {
+        type: "button",
+        class: `tile${bad ? " bad" : ""}`,
+        "aria-pressed": String(name === this.chosen),
+        "data-metric": name,
+        onclick: choose,
+      },
       h("span", { class: "tile-name", title: name }, title(name)),
       h("span", { class: "tile-value" }, h("b", {}, number(metric.latest)), low),
       sparkline(metric, colour("--accent")),
@@ -71,7 +85,9 @@ export class CurvesCard {
       y: this.metrics[name].y,
     }));
     this.legend.replaceChildren(
-      ...curves.map((curve) => h("span", {}, h("span", { class: "dot", style: { background: curve.colour } }), curve.name)),
+      ...curves.map((curve) =>
+        h("span", {}, h("span", { class: "dot", style: { background: curve.colour } }), curve.name),
+      ),
     );
     this.#tellNotFinite(metric);
     this.plot.hidden = metric.count < 2;

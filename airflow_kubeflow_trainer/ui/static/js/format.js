@@ -18,13 +18,21 @@ export function whole(value) {
 export function duration(seconds) {
   const total = Math.max(0, Math.round(seconds));
   if (total < 60) return `${total} s`;
-  const units = [["d", 86400], ["h", 3600], ["min", 60], ["s", 1]];
+  const units = [
+    ["d", 86400],
+    ["h", 3600],
+    ["min", 60],
+    ["s", 1],
+  ];
   const first = units.findIndex(([, size]) => total >= size);
   const parts = units.slice(first, first + 2).map(([name, size], index) => {
     const rest = index === 0 ? total : total % units[first][1];
     return [Math.floor(rest / size), name];
   });
-  return parts.filter(([count]) => count > 0).map(([count, name]) => `${count} ${name}`).join(" ");
+  return parts
+    .filter(([count]) => count > 0)
+    .map(([count, name]) => `${count} ${name}`)
+    .join(" ");
 }
 
 function zone() {

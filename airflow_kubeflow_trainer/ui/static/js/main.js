@@ -24,10 +24,17 @@ function mapIndex() {
   return /^\d+$/.test(index) ? Number(index) : -1;
 }
 
-const here = { dagId: given.get("dag_id"), runId: given.get("run_id"), taskId: given.get("task_id"), mapIndex: mapIndex() };
+const here = {
+  dagId: given.get("dag_id"),
+  runId: given.get("run_id"),
+  taskId: given.get("task_id"),
+  mapIndex: mapIndex(),
+};
 
 function address(path, values) {
-  const query = new URLSearchParams(Object.entries(values).filter(([, value]) => value !== null && value !== undefined));
+  const query = new URLSearchParams(
+    Object.entries(values).filter(([, value]) => value !== null && value !== undefined),
+  );
   return `api/${encodeURIComponent(here.dagId)}/${path}?${query}`;
 }
 

@@ -13,7 +13,11 @@ export class MappedSwitch {
     this.many = compareView({ kind: "mapped", changed: () => this.#ask() });
     this.many.element.hidden = true;
     const option = (text, all) =>
-      h("button", { type: "button", role: "tab", "aria-selected": String(!all), onclick: () => this.#choose(all) }, text);
+      h(
+        "button",
+        { type: "button", role: "tab", "aria-selected": String(!all), onclick: () => this.#choose(all) },
+        text,
+      );
     this.options = [option("This one", false), option("All mapped", true)];
     const tabs = h("div", { class: "switch", role: "tablist", "aria-label": "What to show" }, this.options);
     tabs.addEventListener("keydown", (event) => {

@@ -3,7 +3,7 @@
 import { h } from "./dom.js";
 import { clock, duration, full, number, whole } from "./format.js";
 
-export const FINAL = new Set(["Succeeded", "Failed"]);
+const FINAL = new Set(["Succeeded", "Failed"]);
 const FINAL_STATES = new Set(["success", "failed", "skipped", "upstream_failed", "removed"]);
 
 export const PHASES = {

@@ -74,11 +74,23 @@ class TaskView {
     parts.message.update(message({ task, record, problem, ours }));
     parts.head.update(headOf({ state, record, trainjob, over, now }));
     parts.diagnosis.update(record?.diagnosis);
-    parts.progress.update(record ? { state, progress: record.progress, over, restarts: record.restarts, left: left(record, over, now) } : null);
-    parts.timeline.update(record?.phases.length ? { phases: record.phases, now: over ? null : Math.floor(now), updated: record.updated } : null);
+    parts.progress.update(
+      record
+        ? { state, progress: record.progress, over, restarts: record.restarts, left: left(record, over, now) }
+        : null,
+    );
+    parts.timeline.update(
+      record?.phases.length
+        ? { phases: record.phases, now: over ? null : Math.floor(now), updated: record.updated }
+        : null,
+    );
     parts.pods.update(record?.pods.length ? { pods: record.pods, more: record.pods_left_out } : null);
     parts.events.update(record?.events.length ? record.events : null);
-    parts.commands.update(record || trainjob ? { trainjob: record?.trainjob ?? trainjob, pods: record?.pods ?? [], culprit: record?.diagnosis?.pod } : null);
+    parts.commands.update(
+      record || trainjob
+        ? { trainjob: record?.trainjob ?? trainjob, pods: record?.pods ?? [], culprit: record?.diagnosis?.pod }
+        : null,
+    );
   }
 }
 
@@ -90,18 +102,27 @@ function message({ task, record, problem, ours }) {
   if (["failed", "success", "skipped", "upstream_failed", "removed"].includes(task.state)) {
     return "This task ended before its training told anything. Its log has the reason.";
   }
-  return begun ? "The TrainJob is being submitted." : "The task waits in Airflow; its TrainJob has not been created yet.";
+  return begun
+    ? "The TrainJob is being submitted."
+    : "The task waits in Airflow; its TrainJob has not been created yet.";
 }
 
 function age(seconds) {
-  return seconds < 20 ? "just now" : `${duration(seconds < 60 ? Math.floor(seconds / 10) * 10 : seconds - (seconds % 60))} ago`;
+  return seconds < 20
+    ? "just now"
+    : `${duration(seconds < 60 ? Math.floor(seconds / 10) * 10 : seconds - (seconds % 60))} ago`;
 }
 
 function left(record, over, now) {
   if (over || record.phase !== "Running") return null;
   const seconds = remaining(record.progress, now);
-  const silent = record.progress.as_of !== null && now - record.progress.as_of > QUIET_AFTER ? now - record.progress.as_of : null;
-  return { seconds: seconds === null ? null : Math.round(seconds), silent: silent && Math.floor(silent / 60) * 60, ends: seconds === null ? null : Math.round((now + seconds) / 60) * 60 };
+  const silent =
+    record.progress.as_of !== null && now - record.progress.as_of > QUIET_AFTER ? now - record.progress.as_of : null;
+  return {
+    seconds: seconds === null ? null : Math.round(seconds),
+    silent: silent && Math.floor(silent / 60) * 60,
+    ends: seconds === null ? null : Math.round((now + seconds) / 60) * 60,
+  };
 }
 
 function headOf({ state, record, trainjob, over, now }) {
@@ -124,7 +145,12 @@ function head({ state, trainjob, updated, told, says }) {
   ].filter(Boolean);
   return [
     h("div", { class: "head-line" }, pill(state), h("h1", {}, trainjob.name)),
-    h("p", { class: "quiet" }, about.join(" · "), updated ? [" · ", told ? `updated ${told}` : ["as of ", moment(updated)]] : null),
+    h(
+      "p",
+      { class: "quiet" },
+      about.join(" · "),
+      updated ? [" · ", told ? `updated ${told}` : ["as of ", moment(updated)]] : null,
+    ),
     says ? h("p", { class: `says is-${state.toLowerCase()}` }, `It ${says}`) : null,
   ];
 }
@@ -147,14 +173,20 @@ function progressCard({ state, progress, over, restarts, left: rest }) {
   const known = progress.percent !== null;
   const percent = state === "Succeeded" ? 100 : progress.percent;
   const speed = over ? null : pace(progress.per_second, progress.step !== null);
-  const facts = [...place(progress), speed, restarts.length ? `restarted ${restarts.length === 1 ? "once" : `${restarts.length} times`}` : null];
+  const facts = [
+    ...place(progress),
+    speed,
+    restarts.length ? `restarted ${restarts.length === 1 ? "once" : `${restarts.length} times`}` : null,
+  ];
   const told = facts.filter(Boolean);
   if (!known && !told.length && state !== "Running") return null;
   return [
     h(
       "div",
       { class: "progress-head" },
-      known || state === "Succeeded" ? h("span", { class: "percent" }, `${Math.floor(Number(percent))} %`) : h("span", { class: "percent quiet" }, PHASES[state]?.word ?? state),
+      known || state === "Succeeded"
+        ? h("span", { class: "percent" }, `${Math.floor(Number(percent))} %`)
+        : h("span", { class: "percent quiet" }, PHASES[state]?.word ?? state),
       h("span", { class: "remaining" }, remainingWords(rest)),
     ),
     bar(percent, state),
@@ -165,7 +197,9 @@ function progressCard({ state, progress, over, restarts, left: rest }) {
 
 function remainingWords(rest) {
   if (!rest || rest.seconds === null) return "";
-  return rest.seconds < 5 ? "nearly done" : `about ${duration(rest.seconds)} left, until ${clock(rest.ends).slice(0, -3)}`;
+  return rest.seconds < 5
+    ? "nearly done"
+    : `about ${duration(rest.seconds)} left, until ${clock(rest.ends).slice(0, -3)}`;
 }
 
 function timelineCard({ phases, now, updated }) {
@@ -194,7 +228,10 @@ function podsCard({ pods, more }) {
 
 const EVENT_COLUMNS = [
   { name: "Time", cell: (event) => moment(event.at) },
-  { name: "Type", cell: (event) => h("span", { class: `state ${event.type === "Warning" ? "warn" : ""}` }, event.type) },
+  {
+    name: "Type",
+    cell: (event) => h("span", { class: `state ${event.type === "Warning" ? "warn" : ""}` }, event.type),
+  },
   { name: "Reason", cell: (event) => (event.count > 1 ? `${event.reason} ×${event.count}` : event.reason) },
   { name: "Object", class: "mono", cell: (event) => event.object },
   { name: "Message", class: "wide", cell: (event) => event.message },
@@ -204,7 +241,14 @@ function eventsCard(events) {
   const warnings = events.filter((event) => event.type === "Warning").length;
   const summary = `${plural(events.length, "event")}${warnings ? `, ${plural(warnings, "warning")}` : ""}`;
   const list = table("Events", EVENT_COLUMNS, [...events].reverse());
-  return [h("details", { open: warnings > 0 }, h("summary", {}, h("h2", {}, "Events"), h("span", { class: "quiet" }, summary)), list)];
+  return [
+    h(
+      "details",
+      { open: warnings > 0 },
+      h("summary", {}, h("h2", {}, "Events"), h("span", { class: "quiet" }, summary)),
+      list,
+    ),
+  ];
 }
 
 function commandsCard({ trainjob, pods, culprit }) {
@@ -214,7 +258,9 @@ function commandsCard({ trainjob, pods, culprit }) {
   const commands = [
     `kubectl ${where} describe trainjob ${trainjob.name}`,
     `kubectl ${where} get pods -l jobset.sigs.k8s.io/jobset-name=${trainjob.name}`,
-    first ? `kubectl ${where} logs ${first.name}${first.container ? ` -c ${first.container}` : ""}${first.state === "Running" ? " -f" : ""}` : null,
+    first
+      ? `kubectl ${where} logs ${first.name}${first.container ? ` -c ${first.container}` : ""}${first.state === "Running" ? " -f" : ""}`
+      : null,
   ];
   return card("Commands", ...commands.filter(Boolean).map(copyable));
 }

@@ -11,7 +11,9 @@ function surroundings() {
 /** Ground and typeface of the page around this one. */
 function looks(outer) {
   if (!outer) return { "--ground": null, "--font": null };
-  const grounds = [outer.body, outer.documentElement].map((element) => window.parent.getComputedStyle(element).backgroundColor);
+  const grounds = [outer.body, outer.documentElement].map(
+    (element) => window.parent.getComputedStyle(element).backgroundColor,
+  );
   const opaque = grounds.find((ground) => !/^transparent$|, 0\)$/.test(ground));
   return { "--ground": opaque, "--font": window.parent.getComputedStyle(outer.body).fontFamily };
 }
@@ -39,7 +41,7 @@ export function colour(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 }
 
-export const PALETTE_SIZE = 8;
+const PALETTE_SIZE = 8;
 
 /** The colour of the n-th of many curves: a palette for few, the whole circle for many. */
 export function curveColour(index, count) {

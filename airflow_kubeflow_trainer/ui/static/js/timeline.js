@@ -5,10 +5,14 @@ import { duration } from "./format.js";
 import { moment, PHASES } from "./parts.js";
 
 /** Phases with their durations; one that is still going on lasts until now. */
-export function spans(phases, now) {
+function spans(phases, now) {
   return phases
     .filter((phase) => !["Succeeded", "Failed"].includes(phase.phase))
-    .map((phase) => ({ ...phase, seconds: Math.max(0, (phase.until ?? now) - phase.since), open: phase.until === null }));
+    .map((phase) => ({
+      ...phase,
+      seconds: Math.max(0, (phase.until ?? now) - phase.since),
+      open: phase.until === null,
+    }));
 }
 
 export function timeline(phases, now) {
