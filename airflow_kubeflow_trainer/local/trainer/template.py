@@ -6,7 +6,7 @@ import copy
 from dataclasses import dataclass
 from typing import Any
 
-from airflow_kubeflow_trainer.local.trainer import strategic
+from airflow_kubeflow_trainer.local.strategic import strategic_merge
 from airflow_kubeflow_trainer.local.trainer.constants import (
     ANCESTOR_LABEL,
     NODE,
@@ -91,7 +91,7 @@ def merge_template(trainjob: dict[str, Any], runtime: dict[str, Any]) -> Templat
         template = (patch.get("trainingRuntimeSpec") or {}).get("template") or {}
         labels.update((template.get("metadata") or {}).get("labels") or {})
         annotations.update((template.get("metadata") or {}).get("annotations") or {})
-        spec = strategic.merge(spec, template.get("spec") or {})
+        spec = strategic_merge(spec, template.get("spec") or {})
     if "replicatedJobs" in spec:
         spec["replicatedJobs"].sort(key=lambda job: order.get(job["name"], 0))
     merged = Template(labels, annotations, runtime["spec"].get("mlPolicy"), spec)

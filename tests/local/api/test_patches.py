@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_kubeflow_trainer.local.api.jsonpatch import json_patch, merge_patch
-from airflow_kubeflow_trainer.local.api.strategic import strategic_merge
+from airflow_kubeflow_trainer.local.strategic import strategic_merge
 from airflow_kubeflow_trainer.local.status import StatusError
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.text(max_size=5)
@@ -164,7 +164,7 @@ POD = {
         pytest.param(
             {"spec": {"containers": [{"name": "one", "env": [{"name": "B", "value": "2"}]}]}},
             ("spec", "containers"),
-            [{"name": "one", "env": [{"name": "A", "value": "1"}, {"name": "B", "value": "2"}]}, {"name": "two"}],
+            [{"name": "one", "env": [{"name": "B", "value": "2"}, {"name": "A", "value": "1"}]}, {"name": "two"}],
             id="containers-and-env-by-name",
         ),
         pytest.param(
@@ -190,7 +190,13 @@ POD = {
             [{"name": "two"}, {"name": "one", "env": [{"name": "A", "value": "1"}]}],
             id="order-of-elements",
         ),
-        pytest.param({"metadata": {"finalizers": ["c"]}}, ("metadata", "finalizers"), ["a", "b", "c"], id="finalizers"),
+        pytest.param({"metadata": {"finalizers": ["c"]}}, ("metadata", "finalizers"), ["c", "a", "b"], id="finalizers"),
+        pytest.param(
+            {"metadata": {"finalizers": ["b", "c"]}},
+            ("metadata", "finalizers"),
+            ["a", "b", "c"],
+            id="a-known-finalizer",
+        ),
         pytest.param(
             {"metadata": {"$deleteFromPrimitiveList/finalizers": ["a"]}},
             ("metadata", "finalizers"),
@@ -211,6 +217,31 @@ def test_a_strategic_merge_patch_merges_lists_by_their_keys(patch: Any, where: t
     for key in where:
         found = found[key]
     assert found == expected
+
+
+@pytest.mark.parametrize(
+    ("patched", "order", "expected"),
+    [
+        pytest.param("d", None, "dabc", id="new"),
+        pytest.param("da", None, "dabc", id="new-before-known"),
+        pytest.param("ca", None, "bca", id="known-in-another-order"),
+        pytest.param("bza", None, "bzac", id="new-among-known"),
+        pytest.param("cz", None, "abcz", id="new-after-last"),
+        pytest.param("z", "zcab", "zcab", id="whole-order"),
+        pytest.param("z", "az", "azbc", id="part-of-the-order"),
+        pytest.param("", "cba", "cba", id="order-alone"),
+        pytest.param("b", "cb", "acb", id="order-of-two"),
+    ],
+)
+def test_a_strategic_merge_patch_leaves_the_order_that_kube_apiserver_leaves(
+    patched: str, order: str | None, expected: str
+) -> None:
+    pod = {"spec": {"containers": [{"name": name} for name in "abc"]}}
+    patch: dict[str, Any] = {"containers": [{"name": name} for name in patched]}
+    if order is not None:
+        patch["$setElementOrder/containers"] = [{"name": name} for name in order]
+    merged = strategic_merge(pod, {"spec": patch})
+    assert "".join(container["name"] for container in merged["spec"]["containers"]) == expected
 
 
 def test_an_element_without_its_merge_key_is_refused() -> None:

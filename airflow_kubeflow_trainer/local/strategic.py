@@ -9,8 +9,10 @@ from airflow_kubeflow_trainer.local.status import bad_request
 
 _MERGE_KEYS = {
     "addresses": "type",
+    "claims": "name",
     "conditions": "type",
     "containers": "name",
+    "dependsOn": "name",
     "env": "name",
     "ephemeralContainers": "name",
     "hostAliases": "ip",
@@ -19,6 +21,7 @@ _MERGE_KEYS = {
     "initContainers": "name",
     "ownerReferences": "uid",
     "podIPs": "ip",
+    "replicatedJobs": "name",
     "resourceClaims": "name",
     "schedulingGates": "name",
     "secrets": "name",
@@ -27,7 +30,7 @@ _MERGE_KEYS = {
     "volumeMounts": "mountPath",
     "volumes": "name",
 }
-"""The lists of the served core objects that are merged, and by which field; all others are replaced."""
+"""The lists of core objects and JobSets that are merged, and by which field; all others are replaced."""
 _PORT_KEYS = ("containerPort", "port")
 _MERGED_VALUES = ("finalizers",)
 _DELETE_VALUES = "$deleteFromPrimitiveList/"
@@ -36,7 +39,7 @@ _LIST_DIRECTIVES = (_DELETE_VALUES, _ORDER, "$retainKeys")
 
 
 def strategic_merge(target: Any, patch: Any) -> Any:
-    """Return a core object with a strategic merge patch applied; neither is changed.
+    """Return a core object or a JobSet with a strategic merge patch applied; neither is changed.
 
     :raises StatusError: 400, a list's element lacks the key that it is merged by, or a directive is unknown.
     """
@@ -48,7 +51,8 @@ def strategic_merge(target: Any, patch: Any) -> Any:
     plain = {key: value for key, value in patch.items() if not key.startswith("$")}
     if directive == "delete":
         return {}
-    merged = dict(target) if isinstance(target, dict) and directive == "merge" else {}
+    before = target if isinstance(target, dict) and directive == "merge" else {}
+    merged = dict(before)
     for key, value in plain.items():
         if value is None:
             merged.pop(key, None)
@@ -56,10 +60,10 @@ def strategic_merge(target: Any, patch: Any) -> Any:
             merged[key] = _merge_list(key, _list(merged.get(key)), value)
         else:
             merged[key] = strategic_merge(merged.get(key), value)
-    return _with_list_directives(merged, patch)
+    return _with_list_directives(merged, before, patch)
 
 
-def _with_list_directives(merged: dict[str, Any], patch: dict[str, Any]) -> dict[str, Any]:
+def _with_list_directives(merged: dict[str, Any], before: dict[str, Any], patch: dict[str, Any]) -> dict[str, Any]:
     for directive, values in patch.items():
         if directive.startswith(_LIST_DIRECTIVES) and not isinstance(values, list):
             raise bad_request(f"{directive}: its value must be a list")
@@ -69,7 +73,7 @@ def _with_list_directives(merged: dict[str, Any], patch: dict[str, Any]) -> dict
         elif directive.startswith(_ORDER):
             key = directive.removeprefix(_ORDER)
             if key in merged:
-                merged[key] = _ordered(key, _list(merged[key]), values)
+                merged[key] = _ordered(key, _list(merged[key]), wanted=values, before=_list(before.get(key)))
         elif directive == "$retainKeys":
             merged = {key: value for key, value in merged.items() if key in values}
     return merged
@@ -81,7 +85,8 @@ def _list(value: Any) -> list[Any]:
 
 def _merge_list(field: str, present: list[Any], patch: list[Any]) -> list[Any]:
     if field in _MERGED_VALUES:
-        return [*present, *(value for value in patch if value not in present)]
+        together = [*present, *(value for value in patch if value not in present)]
+        return _ordered(field, together, wanted=patch, before=present)
     if any(_directive(item) == "replace" for item in patch):
         return [copy.deepcopy(item) for item in patch if _directive(item) != "replace"]
     key = _merge_key(field, [*patch, *present])
@@ -96,7 +101,7 @@ def _merge_list(field: str, present: list[Any], patch: list[Any]) -> list[Any]:
             merged.pop(identity, None)
         else:
             merged[identity] = strategic_merge(merged.get(identity), item)
-    return list(merged.values())
+    return _ordered(field, list(merged.values()), wanted=patch, before=present)
 
 
 def _merge_key(field: str, items: list[Any]) -> str | None:
@@ -107,10 +112,25 @@ def _merge_key(field: str, items: list[Any]) -> str | None:
     return _MERGE_KEYS.get(field)
 
 
-def _ordered(field: str, items: list[Any], order: list[Any]) -> list[Any]:
+def _ordered(field: str, items: list[Any], *, wanted: list[Any], before: list[Any]) -> list[Any]:
+    """Bring what the patch names into its order and leave the rest in the one of before.
+
+    Between the two, what the patch names comes first wherever the old order says nothing else.
+    """
     key = _merge_key(field, items)
-    places = {_identity(item, key): i for i, item in enumerate(order)}
-    return sorted(items, key=lambda item: places.get(_identity(item, key), len(places)))
+    new, old = _places(wanted, key), _places(before, key)
+    named = sorted((item for item in items if _identity(item, key) in new), key=lambda item: new[_identity(item, key)])
+    rest = [item for item in items if _identity(item, key) not in new]
+    result = []
+    while named and rest:
+        there, here = old.get(_identity(named[0], key)), old.get(_identity(rest[0], key))
+        rest_first = there is not None and here is not None and here < there
+        result.append((rest if rest_first else named).pop(0))
+    return [*result, *named, *rest]
+
+
+def _places(items: list[Any], key: str | None) -> dict[str | int | None, int]:
+    return {_identity(item, key): place for place, item in enumerate(items)}
 
 
 def _identity(item: Any, key: str | None) -> str | int | None:
