@@ -8,8 +8,8 @@ from airflow_kubeflow_trainer.local.api import errors
 from airflow_kubeflow_trainer.local.api.metadata import Object, is_deleted, timestamp
 from airflow_kubeflow_trainer.local.api.registry import Place, Registry, WriteOptions
 from airflow_kubeflow_trainer.local.api.store import Store
-from airflow_kubeflow_trainer.local.strategic import strategic_merge
 from airflow_kubeflow_trainer.local.status import StatusError, bad_request
+from airflow_kubeflow_trainer.local.strategic import strategic_merge
 
 
 def bind(store: Store, registry: Registry, place: Place, body: Any, options: WriteOptions) -> None:

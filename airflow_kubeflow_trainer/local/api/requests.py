@@ -12,8 +12,8 @@ from airflow_kubeflow_trainer.local.api import errors, protobuf
 from airflow_kubeflow_trainer.local.api.jsonpatch import json_patch, merge_patch
 from airflow_kubeflow_trainer.local.api.registry import WriteOptions
 from airflow_kubeflow_trainer.local.api.resources import ApiResource
-from airflow_kubeflow_trainer.local.strategic import strategic_merge
 from airflow_kubeflow_trainer.local.status import StatusError, bad_request
+from airflow_kubeflow_trainer.local.strategic import strategic_merge
 
 MAX_BODY_BYTES = 3 * 1024 * 1024
 """Kubernetes' own limit of a request."""

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_kubeflow_trainer.local.api.jsonpatch import json_patch, merge_patch
-from airflow_kubeflow_trainer.local.strategic import strategic_merge
 from airflow_kubeflow_trainer.local.status import StatusError
+from airflow_kubeflow_trainer.local.strategic import strategic_merge
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.text(max_size=5)
 WITHOUT_NULL = st.recursive(

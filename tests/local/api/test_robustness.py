@@ -14,9 +14,9 @@ from airflow_kubeflow_trainer.local.api.jsonpatch import merge_patch
 from airflow_kubeflow_trainer.local.api.registry import Place, WriteOptions
 from airflow_kubeflow_trainer.local.api.resources import ApiResource
 from airflow_kubeflow_trainer.local.api.selectors import selection
-from airflow_kubeflow_trainer.local.strategic import strategic_merge
 from airflow_kubeflow_trainer.local.api.tables import table
 from airflow_kubeflow_trainer.local.status import StatusError
+from airflow_kubeflow_trainer.local.strategic import strategic_merge
 from tests.local.api.harness import Objects
 
 METADATA_KEYS = [
