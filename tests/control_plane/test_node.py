@@ -187,3 +187,23 @@ async def test_a_node_tells_again_and_again_that_it_is_there(
     async with running_node(plane.kubeconfig, options):
         first = await heard()
         await until(heard, lambda seen: seen > first)
+
+
+async def test_pods_go_on_while_their_node_is_taken_for_lost(
+    plane: ControlPlane, second_node: str, client: Client, namespace: str, tmp_path: Path
+) -> None:
+    before, after = (ShellPod(client, namespace, "exec sleep 100000", nodeName=second_node) for _ in range(2))
+    options = KubeletOptions(directory=tmp_path, node_name=second_node, heartbeat_seconds=0.2)
+    async with running_node(plane.kubeconfig, options):
+        await before.create()
+        await before.started()
+        running = before.processes()
+
+        taints = [{"key": "node.kubernetes.io/unreachable", "effect": "NoSchedule"}]
+        await client.patch(f"/api/v1/nodes/{second_node}", {"spec": {"taints": taints}})
+        await after.create()
+        await after.started()
+
+        assert before.processes() == running
+    for pod in (before, after):
+        await pod.delete(gracePeriodSeconds=0)

@@ -142,14 +142,14 @@ class _Kubelet:
                 # As a kubelet does: only who stops it takes its node away.
                 await self._register(self._port)
                 continue
-            if node.is_lost(self._view.node):
+            # Where heartbeats count, the taint says that some were missed, and the next one takes it away.
+            if node.is_lost(self._view.node) and self._options.heartbeat_seconds is None:
                 await self._pods.lose_all()
             else:
                 self._pods.resume(self._view.pods.values())
                 await self._show_ready(self._view.node)
 
     async def _beat(self, seconds: float) -> None:
-        # Lost or not: who has taken the node for lost learns from this that it is back.
         while True:
             await asyncio.sleep(seconds)
             if self._view.node is not None:

@@ -38,7 +38,8 @@ class KubeletOptions:
     isolation: Isolation | None = None
     """How containers are kept apart; None takes the best that this machine allows."""
     heartbeat_seconds: float | None = None
-    """How often the node says that it is still there. None never does, for a cluster in which nobody counts."""
+    """How often the node says that it is still there. None is for a cluster in which nobody counts, and where the taint
+    of a lost node is an order to play dead."""
 
     def all_images(self) -> dict[str, Image]:
         """Return the user's images, then the stock ones."""
