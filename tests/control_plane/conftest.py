@@ -19,15 +19,22 @@ from airflow_kubeflow_trainer.local.cluster import LocalCluster
 from tests.control_plane.node import kubelet
 from tests.control_plane.plane import ControlPlane
 
+LOGS = pytest.StashKey[Path]()
+
 
 @pytest.fixture(scope="session")
-def plane(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[ControlPlane]:
+def plane(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Iterator[ControlPlane]:
     with ControlPlane(tmp_path_factory.mktemp("control-plane")) as plane:
+        pytestconfig.stash[LOGS] = plane.logs
         yield plane
-    if request.session.testsfailed:
-        terminal = request.config.pluginmanager.get_plugin("terminalreporter")
-        assert terminal is not None
-        terminal.write_line(f"\nThe control plane's logs are in {plane.logs}")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say where the logs are, if anybody will want to read them."""
+    if LOGS in config.stash and (terminalreporter.stats.get("failed") or terminalreporter.stats.get("error")):
+        terminalreporter.section("The control plane's logs")
+        for log in sorted(config.stash[LOGS].iterdir()):
+            terminalreporter.write_line(str(log))
 
 
 @pytest.fixture(scope="session")
