@@ -12,8 +12,9 @@ import pytest
 
 from airflow_kubeflow_trainer.exceptions import ForbiddenError
 from demo.airflow_api import wait_until
+from tests.control_plane import plane as plane_module
 from tests.control_plane.access import service_account_token
-from tests.control_plane.plane import ROOT, ControlPlane
+from tests.control_plane.plane import ROOT, ControlPlane, ControlPlaneError
 
 STARTS_AND_WAITS = """
 import pathlib, sys, time
@@ -51,6 +52,49 @@ def test_nothing_is_left_of_tests_that_are_killed(tmp_path: Path) -> None:
     tests.wait(10)
 
     wait_until(lambda: processes_of(tmp_path), lambda seen: seen == [], what="no process", timeout=30, interval=0.1)
+
+
+def test_a_machine_without_go_is_told_so(tmp_path: Path) -> None:
+    build = Path(__file__).with_name("build.sh")
+
+    done = subprocess.run(
+        ["/bin/bash", str(build), str(tmp_path / "out")],
+        env={"PATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 1
+    [line] = done.stderr.splitlines()
+    assert "Go (1.26 or newer)" in line
+    assert "https://go.dev/doc/install" in line
+
+
+def test_a_control_plane_that_is_not_built_says_how_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plane_module, "BUILT", tmp_path)
+
+    with pytest.raises(ControlPlaneError, match="make control-plane"):
+        ControlPlane(tmp_path)
+
+
+def test_a_program_that_does_not_start_is_named_with_its_last_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for program, script in (("server", "echo the disk is full; exit 3"), ("kube-apiserver", "exec sleep 1000")):
+        file = tmp_path / "bin" / program
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(f"#!/bin/sh\n{script}\n")
+        file.chmod(0o755)
+    monkeypatch.setattr(plane_module, "BUILT", tmp_path)
+
+    with (
+        pytest.raises(ControlPlaneError, match="server ended with exit code 3\nthe disk is full"),
+        ControlPlane(tmp_path),
+    ):
+        pass
+
+    assert processes_of(tmp_path) == []
 
 
 def processes_of(folder: Path) -> list[str]:
