@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
 from airflow_kubeflow_trainer.cluster.client import Client
-from airflow_kubeflow_trainer.cluster.credentials import Credentials, from_kubeconfig
-from airflow_kubeflow_trainer.cluster.resources import CLUSTER_TRAINING_RUNTIMES
+from airflow_kubeflow_trainer.cluster.credentials import from_kubeconfig
 from airflow_kubeflow_trainer.exceptions import ApiError, ConflictError
 from airflow_kubeflow_trainer.local.cluster import LocalCluster
 from tests.control_plane.admission_rows import CREATIONS, UPDATES
@@ -35,23 +32,6 @@ class Answer:
     """Which fields are wrong."""
     spec: Any
     """Of an object that is admitted: its spec, with all defaults."""
-
-
-@pytest.fixture(scope="session")
-def embedded(plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCluster]:
-    """The local cluster, with the runtimes that Trainer ships and the local cluster leaves out."""
-    with LocalCluster(tmp_path_factory.mktemp("embedded")) as cluster:
-        asyncio.run(copy_runtimes(plane.credentials(), cluster.kubeconfig))
-        yield cluster
-
-
-async def copy_runtimes(source: Credentials, kubeconfig: Path) -> None:
-    async with Client(source) as real, Client(await from_kubeconfig(kubeconfig)) as ours:
-        for runtime in (await real.get(CLUSTER_TRAINING_RUNTIMES.path()))["items"]:
-            metadata = {key: runtime["metadata"][key] for key in ("name", "labels") if key in runtime["metadata"]}
-            with contextlib.suppress(ConflictError):
-                body = {**runtime, "apiVersion": API_VERSION, "kind": "ClusterTrainingRuntime", "metadata": metadata}
-                await ours.create(CLUSTER_TRAINING_RUNTIMES.path(), body)
 
 
 @pytest.fixture

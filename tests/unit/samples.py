@@ -41,6 +41,15 @@ from airflow_kubeflow_trainer.config.base import ConfigModel
 Replace = Callable[[str, Any], Any]
 
 
+AFFINITY = {
+    "nodeAffinity": {
+        "preferredDuringSchedulingIgnoredDuringExecution": [
+            {"weight": 1, "preference": {"matchExpressions": [{"key": "pool", "operator": "Exists"}]}}
+        ]
+    }
+}
+
+
 @dataclass(frozen=True)
 class Part:
     """A config: its class, and what is set in it."""
@@ -154,7 +163,7 @@ PATCH = part(
                                         image_pull_secrets=[{"name": "registry"}],
                                         security_context={"fsGroup": 0},
                                         node_selector={"pool": "gpu"},
-                                        affinity={"nodeAffinity": {"weight": 1}},
+                                        affinity=AFFINITY,
                                         tolerations=[{"key": "gpu", "operator": "Exists", "tolerationSeconds": 0}],
                                         scheduling_gates=[{"name": "gate"}],
                                         termination_grace_period_seconds=0,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -52,6 +54,7 @@ _CORE_STRUCTS = {
     "schedulingGates": "PodSchedulingGate",
     "persistentVolumeClaim": "PersistentVolumeClaimVolumeSource",
     "conditions": "Condition",
+    "claims": "ResourceClaim",
 }
 _QUANTITY = r"([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)"
 _QUANTITY_MESSAGE = (
@@ -63,7 +66,16 @@ def first_error(obj: dict[str, Any], schema: Schema) -> str | None:
     """Return the decoder's message about the first value of a wrong type; None where all fit."""
     # Metadata was decoded by the API server before any webhook saw the object.
     decoded = {key: value for key, value in obj.items() if key in ("spec", "status")}
-    return next(_errors(decoded, schema, "", ""), None)
+    found = list(_errors(decoded, schema, "", ""))
+    # A value that decodes itself ends the decoding; one of a wrong type is remembered, and the first of them told.
+    aborting = [error.words for error in found if error.aborts]
+    return next(iter(aborting or [error.words for error in found]), None)
+
+
+@dataclass(frozen=True)
+class _Error:
+    words: str
+    aborts: bool = False
 
 
 def fill_zero_values(obj: dict[str, Any], schema: Schema) -> None:
@@ -77,6 +89,8 @@ def fill_zero_values(obj: dict[str, Any], schema: Schema) -> None:
 
 def _fill(value: Any, schema: Schema, path: str) -> None:
     if isinstance(value, list) and "items" in schema:
+        zero = {"string": "", "object": {}}.get(schema["items"].get("type"))
+        value[:] = [copy.deepcopy(zero) if item is None else item for item in value]
         for item in value:
             _fill(item, schema["items"], path)
     elif isinstance(value, dict):
@@ -90,7 +104,7 @@ def _fill(value: Any, schema: Schema, path: str) -> None:
                 _fill(item, properties[key], join(path, key))
 
 
-def _errors(value: Any, schema: Schema, path: str, parent: str) -> Iterator[str]:
+def _errors(value: Any, schema: Schema, path: str, parent: str) -> Iterator[_Error]:
     """Check a value.
 
     :param path: where it lies, without the positions in lists.
@@ -100,13 +114,14 @@ def _errors(value: Any, schema: Schema, path: str, parent: str) -> Iterator[str]
         return
     special = _special_error(value, schema)
     if special is not None:
-        yield special
-    elif schema.get("x-kubernetes-int-or-string") or schema.get("format") == "date-time":
+        yield _Error(special, aborts=True)
+    elif schema.get("x-kubernetes-int-or-string"):
         return
     elif not _fits(value, schema):
-        yield (
+        yield _Error(
             f"json: cannot unmarshal {_kind(value, schema)} into Go struct field"
-            f" {_struct(parent)[1]}.{path} of type {_go_type(schema, path)}"
+            f" {_struct(parent)[1]}.{path} of type {_go_type(schema, path)}",
+            aborts=schema.get("format") == "date-time",
         )
     elif isinstance(value, dict):
         yield from _object_errors(value, schema, path, parent)
@@ -116,10 +131,11 @@ def _errors(value: Any, schema: Schema, path: str, parent: str) -> Iterator[str]
             yield from _errors(item, schema["items"], path, path if of_structs else parent)
 
 
-def _object_errors(value: dict[str, Any], schema: Schema, path: str, parent: str) -> Iterator[str]:
+def _object_errors(value: dict[str, Any], schema: Schema, path: str, parent: str) -> Iterator[_Error]:
     properties = schema.get("properties", {})
     rest = schema.get("additionalProperties", {})
-    for key, item in value.items():
+    # The API server sends objects on with their keys in order, and the first error is the one that is told.
+    for key, item in sorted(value.items()):
         if key in properties:
             yield from _errors(item, properties[key], join(path, key), path)
         elif isinstance(rest, dict):

@@ -38,6 +38,9 @@ METADATA_FIELDS = frozenset(
 )
 
 
+_ANYTHING: Schema = {"x-kubernetes-preserve-unknown-fields": True}
+
+
 def prune(obj: dict[str, Any], schema: Schema) -> list[str]:
     """Remove what the schema doesn't know, in place, and return the paths of what was removed."""
     removed = [f"metadata.{key}" for key in obj.get("metadata") or {} if key not in METADATA_FIELDS]
@@ -54,15 +57,17 @@ def prune(obj: dict[str, Any], schema: Schema) -> list[str]:
     return removed
 
 
-def _prune(value: Any, schema: Schema, path: str) -> list[str]:
-    if isinstance(value, list) and "items" in schema:
-        return [gone for i, item in enumerate(value) for gone in _prune(item, schema["items"], f"{path}[{i}]")]
-    if not isinstance(value, dict) or schema.get("type") != "object":
+def _prune(value: Any, schema: Schema | None, path: str) -> list[str]:
+    # As Kubernetes prunes, without a look at types: of an object that stands where a number should, all is unknown.
+    if isinstance(value, list):
+        items = schema if schema == _ANYTHING else (schema or {}).get("items")
+        return [gone for i, item in enumerate(value) for gone in _prune(item, items, f"{path}[{i}]")]
+    if not isinstance(value, dict):
         return []
     removed = []
     for key in sorted(value):
         at = join(path, key)
-        child = _child(schema, key)
+        child = None if schema is None else _child(schema, key)
         if child is None:
             removed.append(at)
             del value[key]
@@ -72,7 +77,7 @@ def _prune(value: Any, schema: Schema, path: str) -> list[str]:
 
 
 def _child(schema: Schema, key: str) -> Schema | None:
-    """Return a field's schema, an empty one where anything goes, and None for a field that is not known."""
+    """Return a field's schema, ``_ANYTHING`` where anything goes, and None for a field that is not known."""
     properties: dict[str, Schema] = schema.get("properties", {})
     if key in properties:
         return properties[key]
@@ -80,7 +85,7 @@ def _child(schema: Schema, key: str) -> Schema | None:
         "additionalProperties",
         schema.get("x-kubernetes-preserve-unknown-fields", False),
     )
-    return {} if rest is True else rest or None
+    return _ANYTHING if rest is True else rest or None
 
 
 def default(value: Any, schema: Schema) -> None:
