@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow_kubeflow_trainer.exceptions import ConfigError, KubeflowTrainerError
+from airflow_kubeflow_trainer.local import arguments
 from airflow_kubeflow_trainer.local.folder import AlreadyRunningError, ClusterFolder, NotRunningError
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ async def _serve_node(options: argparse.Namespace) -> None:
     kubelet = KubeletOptions(
         directory=options.folder.directory,
         node_name=options.name,
-        images=_images(options),
+        images=dict(options.image),
         image_env=dict(options.env),
         capacity=dict(options.capacity),
         restart_backoff_seconds=options.restart_backoff_seconds,
@@ -131,10 +132,6 @@ async def _until_stopped(options: argparse.Namespace, running: AbstractAsyncCont
         await serving
 
 
-def _images(options: argparse.Namespace) -> dict[str, Path]:
-    return {pattern: Path(path).expanduser().absolute() for pattern, path in options.image}
-
-
 def _cluster_options(options: argparse.Namespace) -> ClusterOptions:
     from airflow_kubeflow_trainer.local.kubelet import Isolation
     from airflow_kubeflow_trainer.local.running import ClusterOptions
@@ -142,7 +139,7 @@ def _cluster_options(options: argparse.Namespace) -> ClusterOptions:
     return ClusterOptions(
         directory=options.folder.directory,
         port=options.port,
-        images=_images(options),
+        images=dict(options.image),
         image_env=dict(options.env),
         capacity=dict(options.capacity),
         restart_backoff_seconds=options.restart_backoff_seconds,
@@ -216,7 +213,9 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_up(up: argparse.ArgumentParser) -> None:
-    up.add_argument("--port", type=int, default=0, help="the API server's port (default: as last time, or a free one)")
+    up.add_argument(
+        "--port", type=arguments.port, default=0, help="the API server's port (default: as last time, or a free one)"
+    )
     _add_node_options(up)
     up.set_defaults(run=_up)
 
@@ -248,7 +247,7 @@ def _add_kubelet(kubelet: argparse.ArgumentParser) -> None:
 def _add_node_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--image",
-        type=_pair,
+        type=arguments.image,
         action="append",
         default=[],
         metavar="PATTERN=PATH",
@@ -256,7 +255,7 @@ def _add_node_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--env",
-        type=_pair,
+        type=arguments.pair,
         action="append",
         default=[],
         metavar="NAME=VALUE",
@@ -264,7 +263,7 @@ def _add_node_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--capacity",
-        type=_pair,
+        type=arguments.capacity,
         action="append",
         default=[],
         metavar="RESOURCE=QUANTITY",
@@ -272,7 +271,7 @@ def _add_node_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--restart-backoff-seconds",
-        type=float,
+        type=arguments.seconds,
         default=10.0,
         metavar="SECONDS",
         help="wait before a container's second restart, doubling up to 300 (default: %(default)s)",
@@ -281,13 +280,6 @@ def _add_node_options(parser: argparse.ArgumentParser) -> None:
     # How a program that starts the cluster learns that it is ready, and takes it along when it ends itself.
     parser.add_argument("--ready-fd", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--end-with-stdin", action="store_true", help=argparse.SUPPRESS)
-
-
-def _pair(text: str) -> tuple[str, str]:
-    name, separator, value = text.partition("=")
-    if not (name and separator):
-        raise argparse.ArgumentTypeError(f"{text!r} must be NAME=VALUE")
-    return name, value
 
 
 if __name__ == "__main__":

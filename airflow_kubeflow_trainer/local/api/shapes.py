@@ -5,14 +5,21 @@ from __future__ import annotations
 from typing import Any
 
 from airflow_kubeflow_trainer.local.api.resources import ApiResource
+from airflow_kubeflow_trainer.local.quantity import parse_quantity
 from airflow_kubeflow_trainer.local.status import bad_request
+
+
+class Quantity:
+    """The type of an amount of a resource."""
+
 
 _Shape = dict[str, Any]
 """Fields with their types: a type, a list of one type, or a shape; "*" is any field."""
 
 _STRINGS: _Shape = {"*": str}
 _KEYED = {"name": str}
-_RESOURCES: _Shape = {"limits": {}, "requests": {}}
+_QUANTITIES: _Shape = {"*": Quantity}
+_RESOURCES: _Shape = {"limits": _QUANTITIES, "requests": _QUANTITIES}
 _METADATA: _Shape = {
     "name": str,
     "generateName": str,
@@ -56,6 +63,8 @@ _POD_STATUS: _Shape = {
     "initContainerStatuses": [_CONTAINER_STATUS],
 }
 _NODE_STATUS: _Shape = {
+    "capacity": _QUANTITIES,
+    "allocatable": _QUANTITIES,
     "conditions": _CONDITIONS,
     "addresses": [{"type": str, "address": str}],
     "daemonEndpoints": {"kubeletEndpoint": {"Port": int}},
@@ -71,7 +80,8 @@ _BY_PLURAL: dict[str, dict[str, Any]] = {
     "events": {"involvedObject": _STRINGS, "source": _STRINGS, "series": {}, "reason": str, "type": str},
     "trainjobs": {"status": {"conditions": _CONDITIONS, "jobsStatus": [{"name": str}]}},
 }
-_GO_TYPES = {str: "string", int: "int64", bool: "bool"}
+_GO_TYPES = {str: "string", int: "int64", bool: "bool", dict: "map", list: "list"}
+_NO_QUANTITY = "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
 
 
 def check_shape(resource: ApiResource, obj: dict[str, Any]) -> None:
@@ -82,14 +92,19 @@ def check_shape(resource: ApiResource, obj: dict[str, Any]) -> None:
     common = {"metadata": _METADATA} if resource.custom else {"metadata": _METADATA, "spec": {}, "status": {}}
     for path, value, wanted in _mismatches(obj, {**common, **_BY_PLURAL.get(resource.plural, {})}, ()):
         kind = resource.kind
-        words = f"json: cannot unmarshal {_found(value)} into Go struct field {kind}.{'.'.join(path)} of type {wanted}"
+        words = _NO_QUANTITY if wanted is Quantity else _wrong_type(kind, path, value, wanted)
         raise bad_request(f'{kind} in version "{resource.version}" cannot be handled as a {kind}: {words}')
 
 
-def _mismatches(value: Any, shape: Any, path: tuple[str, ...]) -> list[tuple[tuple[str, ...], Any, str]]:
+def _wrong_type(kind: str, path: tuple[str, ...], value: Any, wanted: type) -> str:
+    field = ".".join((kind, *path))
+    return f"json: cannot unmarshal {_found(value)} into Go struct field {field} of type {_GO_TYPES[wanted]}"
+
+
+def _mismatches(value: Any, shape: Any, path: tuple[str, ...]) -> list[tuple[tuple[str, ...], Any, type]]:
     if isinstance(shape, dict):
         if not isinstance(value, dict):
-            return [(path, value, "map")]
+            return [(path, value, dict)]
         each = shape.get("*")
         fields = dict.fromkeys(value, each) if each is not None else shape
         # null is what is not there; but no value of a map.
@@ -97,10 +112,19 @@ def _mismatches(value: Any, shape: Any, path: tuple[str, ...]) -> list[tuple[tup
         return [wrong for key, item in given.items() for wrong in _mismatches(item, fields[key], (*path, key))]
     if isinstance(shape, list):
         if not isinstance(value, list):
-            return [(path, value, "list")]
+            return [(path, value, list)]
         return [wrong for item in value for wrong in _mismatches(item, shape[0], path)]
-    fits = isinstance(value, shape) and not (shape is int and isinstance(value, bool))
-    return [] if fits else [(path, value, _GO_TYPES[shape])]
+    return [] if _fits(value, shape) else [(path, value, shape)]
+
+
+def _fits(value: Any, kind: type) -> bool:
+    if kind is not Quantity:
+        return isinstance(value, kind) and not (kind is int and isinstance(value, bool))
+    try:
+        parse_quantity(value)
+    except ValueError:
+        return False
+    return True
 
 
 def _found(value: Any) -> str:

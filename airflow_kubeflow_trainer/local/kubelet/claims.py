@@ -11,7 +11,7 @@ from typing import Any
 
 from airflow_kubeflow_trainer.cluster.client import Client
 from airflow_kubeflow_trainer.cluster.resources import PERSISTENT_VOLUME_CLAIMS
-from airflow_kubeflow_trainer.exceptions import KubeflowTrainerError, NotFoundError
+from airflow_kubeflow_trainer.exceptions import NotFoundError
 
 log = logging.getLogger(__name__)
 
@@ -30,13 +30,20 @@ class ClaimBinder:
         self._directory = directory
 
     async def bind(self, claim: Claim) -> None:
-        """Make the claim's folder and say that it is bound."""
+        """Make the claim's folder and say that it is bound.
+
+        :raises OSError: the folder cannot be made.
+        :raises KubeflowTrainerError: the API does not take it.
+        """
         metadata = claim["metadata"]
         folder, marker = self._places(metadata["namespace"], metadata["name"])
         if marker.exists() and marker.read_text() != metadata["uid"]:
             await self._remove(folder, marker)
         folder.mkdir(parents=True, exist_ok=True)
-        marker.write_text(metadata["uid"])
+        # Whole or not at all: a marker that says something else costs the folder's content.
+        scratch = marker.with_name(f"{marker.name}.new")
+        scratch.write_text(metadata["uid"])
+        scratch.replace(marker)
         if (claim.get("status") or {}).get("phase") != "Bound":
             await self._report(claim)
 
@@ -78,5 +85,3 @@ class ClaimBinder:
             await self._client.patch(path, {"status": status})
         except NotFoundError:
             return
-        except KubeflowTrainerError as error:
-            log.warning("Claim %s/%s is not bound: %s", metadata["namespace"], metadata["name"], error)

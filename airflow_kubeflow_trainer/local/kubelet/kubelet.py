@@ -26,6 +26,8 @@ from airflow_kubeflow_trainer.local.kubelet.scheduler import ClusterView, Schedu
 log = logging.getLogger(__name__)
 
 RECONNECT_SECONDS = 2.0
+RETRY_SECONDS = 2.0
+"""How soon a claim that could not be bound is tried again."""
 
 
 async def run_kubelet(client: Client, options: KubeletOptions, *, ready: asyncio.Event | None = None) -> None:
@@ -61,6 +63,8 @@ class _Kubelet:
         )
         self._pods = PodManager(client, options, context, isolation)
         self._claims = ClaimBinder(client, options.volumes_directory)
+        self._unbound: set[str] = set()
+        """Claims whose turn comes again, by uid."""
         self._port: int | None = None
 
     async def run(self, ready: asyncio.Event | None) -> None:
@@ -79,6 +83,7 @@ class _Kubelet:
                 tasks.create_task(scheduler.run())
                 tasks.create_task(self._follow_node())
                 tasks.create_task(self._follow_claims())
+                tasks.create_task(self._bind_again())
                 tasks.create_task(self._follow_pods())
                 if self._options.heartbeat_seconds is not None:
                     tasks.create_task(self._beat(self._options.heartbeat_seconds))
@@ -104,14 +109,22 @@ class _Kubelet:
                 existing = await _uids(self._client, PODS)
                 self._view.pods = {uid: pod for uid, pod in self._view.pods.items() if uid in existing}
                 self._pods.keep_only(existing)
+                self._view.listed.add(PODS)
             elif event.type is WatchType.DELETED:
                 self._view.pods.pop(event.object["metadata"]["uid"], None)
                 self._pods.remove(event.object)
                 self._forget(event.object["metadata"]["uid"])
             else:
                 self._view.pods[event.object["metadata"]["uid"]] = event.object
-                self._pods.update(event.object)
+                self._take_up(event.object)
             self._view.changed.set()
+
+    def _take_up(self, pod: dict[str, Any]) -> None:
+        try:
+            self._pods.update(pod)
+        except Exception:
+            # One pod that cannot be understood must not end the kubelet, and with it all that runs.
+            log.exception("Pod %s is not taken up", pod["metadata"].get("name"))
 
     def _forget(self, uid: str) -> None:
         self._events.forget(uid)
@@ -123,18 +136,39 @@ class _Kubelet:
                 existing = await _uids(self._client, PERSISTENT_VOLUME_CLAIMS)
                 self._view.claims = {uid: claim for uid, claim in self._view.claims.items() if uid in existing}
                 await self._claims.release_all_but(existing)
+                self._view.listed.add(PERSISTENT_VOLUME_CLAIMS)
             elif event.type is WatchType.DELETED:
                 self._view.claims.pop(event.object["metadata"]["uid"], None)
                 await self._claims.release(event.object)
             else:
-                await self._claims.bind(event.object)
+                await self._bind(event.object)
                 self._view.claims[event.object["metadata"]["uid"]] = event.object
             self._view.changed.set()
+
+    async def _bind(self, claim: dict[str, Any]) -> None:
+        metadata = claim["metadata"]
+        try:
+            await self._claims.bind(claim)
+        except (KubeflowTrainerError, OSError) as error:
+            if metadata["uid"] not in self._unbound:
+                log.warning("Claim %s/%s is not bound yet: %s", metadata["namespace"], metadata["name"], error)
+            self._unbound.add(metadata["uid"])
+        else:
+            self._unbound.discard(metadata["uid"])
+
+    async def _bind_again(self) -> None:
+        while True:
+            await asyncio.sleep(RETRY_SECONDS)
+            self._unbound &= set(self._view.claims)
+            for uid in list(self._unbound):
+                await self._bind(self._view.claims[uid])
 
     async def _follow_node(self) -> None:
         mine = f"metadata.name={self._options.node_name}"
         async for event in _forever(self._client, NODES, field_selector=mine):
             if event.type is WatchType.SYNCED:
+                self._view.listed.add(NODES)
+                self._view.changed.set()
                 continue
             self._view.node = None if event.type is WatchType.DELETED else event.object
             self._view.changed.set()

@@ -93,10 +93,11 @@ def load_record(pod: Pod, folder: Path) -> PodRecord:
     """Return what is known of a pod: from disk, else from its status in the API, else that it is new."""
     try:
         content = json.loads((folder / "state.json").read_text())
-    except (OSError, ValueError):
+        containers = {name: ContainerRecord(**record) for name, record in content.pop("containers").items()}
+        return PodRecord(containers=containers, **content)
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        # None yet, or one that another version of this program wrote.
         return _from_status(pod)
-    containers = {name: ContainerRecord(**record) for name, record in content.pop("containers").items()}
-    return PodRecord(containers=containers, **content)
 
 
 def lost(started_at: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from airflow_kubeflow_trainer.cluster.client import STRATEGIC_MERGE_PATCH, Client
-from airflow_kubeflow_trainer.cluster.resources import PODS
+from airflow_kubeflow_trainer.cluster.resources import NODES, PERSISTENT_VOLUME_CLAIMS, PODS, Resource
 from airflow_kubeflow_trainer.exceptions import ConflictError, KubeflowTrainerError, NotFoundError
 from airflow_kubeflow_trainer.local.kubelet import objects
 from airflow_kubeflow_trainer.local.kubelet.events import EventRecorder
@@ -30,6 +30,8 @@ class ClusterView:
     claims: dict[str, dict[str, Any]] = field(default_factory=dict)
     """By uid."""
     node: dict[str, Any] | None = None
+    listed: set[Resource] = field(default_factory=set)
+    """Of which resources all is known that there was when the watches began."""
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
 
@@ -56,7 +58,9 @@ class Scheduler:
                 self._view.changed.set()
 
     async def _schedule(self) -> bool:
-        """Go once over all waiting pods; return False where a request failed and is to be tried again."""
+        """Go once over all waiting pods; return False where one is to be tried again soon."""
+        if not self._view.listed >= {NODES, PERSISTENT_VOLUME_CLAIMS, PODS}:
+            return True
         pods = self._view.pods
         self._bound = {uid: pod for uid, pod in self._bound.items() if uid in pods and not _is_bound(pods[uid])}
         self._refused = {uid: reason for uid, reason in self._refused.items() if uid in pods}
@@ -70,7 +74,17 @@ class Scheduler:
             except KubeflowTrainerError as error:
                 log.info("Pod %s is scheduled again: %s", objects.name(pod), error)
                 healthy = False
+            except Exception as error:  # noqa: BLE001 (it is told in the log and as an event)
+                # It must not keep the others from their turn, nor end the kubelet and with it all that runs.
+                self._give_up(pod, error)
         return healthy
+
+    def _give_up(self, pod: Pod, error: Exception) -> None:
+        reason = f"the pod cannot be understood: {error!r}"
+        if self._refused.get(objects.uid(pod)) != reason:
+            self._refused[objects.uid(pod)] = reason
+            log.error("Pod %s is not scheduled", objects.name(pod), exc_info=error)
+            self._events.tell(pod, kind="Warning", reason="FailedScheduling", message=reason)
 
     async def _consider(self, pod: Pod) -> None:
         running = [other for other in self._view.pods.values() if self._runs_here(other)]

@@ -327,6 +327,15 @@ async def test_a_pod_without_containers_is_refused(server: Server) -> None:
     assert refused.value.status == 422
 
 
+@pytest.mark.parametrize("amount", ["abc", "1.2.3", {"a": 1}, True, ""], ids=repr)
+async def test_what_is_no_quantity_is_refused(server: Server, amount: Any) -> None:
+    container = {"name": "main", "image": "python", "resources": {"limits": {"memory": amount}}}
+    with pytest.raises(ApiError, match="cannot be handled as a Pod: quantities must match the regular") as refused:
+        await server.create_pod("pod", spec={"containers": [container]})
+    assert refused.value.status == 400
+    assert refused.value.reason == "BadRequest"
+
+
 async def test_a_body_that_is_no_json_is_refused(server: Server) -> None:
     with pytest.raises(ApiError, match="json parse error") as refused:
         await server.client.create(path(CONFIG_MAPS), {"metadata": {"name": "a"}, "data": {"x": float("nan")}})

@@ -77,7 +77,8 @@ async def test_a_pod_waits_for_its_turn_and_an_event_says_for_what(idle: Cluster
     event = await idle.event("FailedScheduling")
     assert event["message"].startswith("0/1 nodes are available: 1 Insufficient nvidia.com/gpu.")
     assert event["involvedObject"]["name"] == "b"
-    assert idle.api.objects[second]["status"]["conditions"][0]["reason"] == "Unschedulable"
+    told = await idle.api.until(second, lambda pod: (pod.get("status") or {}).get("conditions"))
+    assert told["status"]["conditions"][0]["reason"] == "Unschedulable"
     await idle.api.delete(first, grace=1)
     assert (await idle.finished(second))["status"]["phase"] == "Succeeded"
 
@@ -125,3 +126,16 @@ async def test_a_lost_node_takes_its_pods_with_it_and_comes_back(cluster: Cluste
         "/api/v1/nodes/local", lambda node: node["status"]["conditions"][0]["status"] == "True"
     )
     assert "taints" not in node["spec"]
+
+
+async def test_a_pod_that_cannot_be_understood_does_not_concern_the_others(cluster: Cluster) -> None:
+    before = await cluster.run_pod("before", ["sleep", "1000"])
+    await cluster.running(before)
+    await cluster.run_pod("bad", ["true"], container={"resources": {"limits": {"cpu": "abc"}}})
+    event = await cluster.event("FailedScheduling")
+    assert "'abc' is not a Kubernetes quantity" in event["message"]
+    await cluster.run_pod("worse", ["true"], containers=[{}], nodeName="local")
+    after = await cluster.run_pod("after", ["true"])
+    assert (await cluster.finished(after))["status"]["phase"] == "Succeeded"
+    status = cluster.api.objects[before]["status"]
+    assert (status["phase"], status["containerStatuses"][0]["restartCount"]) == ("Running", 0)

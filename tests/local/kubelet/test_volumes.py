@@ -139,6 +139,23 @@ async def test_a_missing_secret_volume_is_told_and_waited_for(cluster: Cluster) 
     assert (await cluster.finished(path))["status"]["phase"] == "Succeeded"
 
 
+async def test_a_claim_that_cannot_be_bound_is_bound_later_and_what_lay_there_is_kept(cluster: Cluster) -> None:
+    namespace = cluster.directory / "volumes/default"
+    (namespace / "models").mkdir(parents=True)
+    (namespace / "models/weights").write_text("adopted")
+    # Where it is noted first whose the folder is: as good as a full disk.
+    (namespace / ".models.uid.new").mkdir()
+    running = await cluster.run_pod("a", ["sleep", "1000"])
+    await cluster.running(running)
+    binding = asyncio.create_task(make_claim(cluster, "models"))
+    assert (await cluster.finished(await cluster.run_pod("b", ["true"])))["status"]["phase"] == "Succeeded"
+    assert not binding.done()
+    (namespace / ".models.uid.new").rmdir()
+    await binding
+    assert (namespace / "models/weights").read_text() == "adopted"
+    assert cluster.api.objects[running]["status"]["phase"] == "Running"
+
+
 async def test_the_hosts_temporary_files_and_home_are_out_of_sight(cluster: Cluster, tmp_path: Path) -> None:
     (tmp_path / "secret").touch()
     script = f"ls -A /tmp $HOME; test -e {tmp_path}/secret || echo hidden; touch /tmp/x $HOME/x"
