@@ -32,6 +32,9 @@ class LogLine:
     timestamp: datetime
     """When the container wrote it, by the clock of the pod's node."""
     text: str
+    """As it is shown: progress bars folded, very long lines cut."""
+    raw: str = ""
+    """As it was written."""
 
 
 @dataclass(frozen=True)
@@ -51,13 +54,20 @@ class LogFollower:
     """
 
     def __init__(
-        self, api: TrainJobApi, *, job: str, emit: Callable[[LogLine], None], note: Callable[[str], None]
+        self,
+        api: TrainJobApi,
+        *,
+        job: str,
+        emit: Callable[[LogLine], None],
+        note: Callable[[str], None],
+        restarted: Callable[[str], None] = lambda pod: None,
     ) -> None:
         self.tail: deque[str] = deque(maxlen=TAIL_LINES)
         self._api = api
         self._job = job
         self._emit = emit
         self._note = note
+        self._restarted = restarted
         self._runs: asyncio.Queue[_Run | None] = asyncio.Queue()
         self._known: set[tuple[str, int]] = set()
         self._latest: dict[str, Pod] = {}
@@ -92,6 +102,8 @@ class LogFollower:
                 self._note(f"Pod {run.pod.name} was restarted in place (restart {run.restart})")
             elif not first:
                 self._note(f"Pod {run.pod.name} took over")
+            if run.restart or not first:
+                self._restarted(run.pod.name)
             first = False
             await self._read_in_task(run)
 
@@ -208,7 +220,7 @@ class _Reader:
 
     def _line(self, moment: datetime, text: str) -> LogLine | None:
         shown = fold(text)
-        return LogLine(self._pod, moment, shown) if shown else None
+        return LogLine(self._pod, moment, shown, text) if shown else None
 
 
 def fold(text: str) -> str:

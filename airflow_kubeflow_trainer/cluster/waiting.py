@@ -16,6 +16,7 @@ from typing import Any, Protocol
 
 from airflow_kubeflow_trainer.cluster.feed import Feeds
 from airflow_kubeflow_trainer.cluster.logs import LogFollower, LogLine, fold
+from airflow_kubeflow_trainer.cluster.recording import Recording
 from airflow_kubeflow_trainer.cluster.trainjobs import TrainJobApi
 from airflow_kubeflow_trainer.cluster.watch import WatchEvent, WatchType, lines
 from airflow_kubeflow_trainer.exceptions import ApiError, ClusterUnreachableError, ForbiddenError, NotFoundError
@@ -93,16 +94,20 @@ async def wait(
     reporter: Reporter,
     *,
     feeds: Feeds | None = None,
+    recording: Recording | None = None,
     now: Callable[[], float] = time.time,
 ) -> Outcome:
     """Wait until the TrainJob ends, or one of its clocks runs out. Never touches the TrainJob.
 
     :param feeds: what tells of the TrainJob. Default: feeds of its own.
+    :param recording: takes down how it goes. Default: nobody does.
     :raises ApiError: the API server refuses to tell (401, 403).
     :raises ClusterUnreachableError: no answer for ten minutes.
     """
     feeds = feeds or Feeds.of_one(api, spec.name)
-    waiting = _Waiting(api, spec, reporter, now)
+    waiting = _Waiting(api, spec, reporter, recording, now)
+    if recording is not None:
+        recording.start()
     try:
         with (
             feeds.trainjobs.subscribe(spec.name, waiting.hear_of_trainjob),
@@ -112,19 +117,31 @@ async def wait(
             await waiting.drain()
         if waiting.report is not None:
             waiting.tell(waiting.report)
+        if recording is not None:
+            await recording.finish(diagnosis)
         return Outcome(diagnosis=diagnosis, alive=waiting.alive(diagnosis), log_tail=waiting.log_tail(diagnosis))
     finally:
         await waiting.close()
+        if recording is not None:
+            await recording.close()
 
 
 class _Waiting:
     """The state of one wait."""
 
-    def __init__(self, api: TrainJobApi, spec: WaitSpec, reporter: Reporter, now: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        api: TrainJobApi,
+        spec: WaitSpec,
+        reporter: Reporter,
+        recording: Recording | None,
+        now: Callable[[], float],
+    ) -> None:
         self.report: PhaseReport | None = None
         self._api = api
         self._spec = spec
         self._reporter = reporter
+        self._recording = recording
         self._now = now
         self._evidence = Evidence(spec.trainer_job)
         self._clocks = Clocks(spec)
@@ -135,7 +152,9 @@ class _Waiting:
         self._tail_reads: dict[tuple[str, int], asyncio.Task[None]] = {}
         self._pods_hidden = False
         self._inbox: asyncio.Queue[Callable[[], Diagnosis | None]] = asyncio.Queue()
-        self._follower = LogFollower(api, job=spec.trainer_job, emit=reporter.line, note=reporter.note)
+        self._follower = LogFollower(
+            api, job=spec.trainer_job, emit=self._tell_line, note=reporter.note, restarted=self._see_restart
+        )
         self._reading = asyncio.create_task(self._follower.run()) if spec.get_logs else None
         self._checking: asyncio.Task[None] | None = None
 
@@ -188,6 +207,18 @@ class _Waiting:
         if report.phase is not self._told_phase:
             self._told_phase = report.phase
             self._reporter.phase(report)
+            if self._recording is not None:
+                pods = self._evidence.pods.values()
+                self._recording.see_phase(report, self._trainjob or {}, pods, trainer_job=self._spec.trainer_job)
+
+    def _tell_line(self, line: LogLine) -> None:
+        if self._recording is not None:
+            self._recording.see_line(line)
+        self._reporter.line(line)
+
+    def _see_restart(self, pod: str) -> None:
+        if self._recording is not None:
+            self._recording.see_restart(pod)
 
     def alive(self, diagnosis: Diagnosis | None) -> bool:
         """Whether the TrainJob goes on although the waiting is over."""
@@ -220,6 +251,8 @@ class _Waiting:
         if event.type is WatchType.DELETED:
             return self._gone("was deleted while the task waited for it")
         self._trainjob = event.object
+        if self._recording is not None:
+            self._recording.see_trainjob(event.object)
         self.report = phase_of(event.object, trainer_job=self._spec.trainer_job)
         if self._pods_hidden and self.report.phase is Phase.RUNNING and self._evidence.trained_since is None:
             self._evidence.trained_since = self._now()
@@ -255,6 +288,8 @@ class _Waiting:
             return
         pod = Pod.from_object(event.object)
         self._evidence.remember(pod)
+        if self._recording is not None:
+            self._recording.see_pod(pod, gone=event.type is WatchType.DELETED)
         if event.type is WatchType.DELETED:
             self._evidence.forget(pod)
             self._follower.forget(pod)

@@ -215,7 +215,8 @@ class TrainJobOperator(BaseOperator):
             raise TrainJobDeletedError("The task was ended while its TrainJob was being created")
         wait = execution.wait_spec(self, submitted, deadline=_deadline(context, self.execution_timeout))
         if not self.deferrable:
-            return self.execute_complete(context, execution.wait_here(self.hook(), wait, submitted.result, self.log))
+            ended = execution.wait_here(self.hook(), identity, wait, submitted.result, self.log)
+            return self.execute_complete(context, ended)
         if self._killed:
             raise TrainJobDeletedError("The task was ended before it could wait for its TrainJob")
         self._defer(execution.trigger(self, identity, wait, submitted.result))
@@ -239,6 +240,8 @@ class TrainJobOperator(BaseOperator):
             self.log.info("That was about %s, an earlier try's; this try waits on for its own", ended["name"])
             self._defer(TrainJobTrigger(**awaited))
         execution.clean_up(self, ended)
+        if ended["metrics"]:
+            context["ti"].xcom_push(key="metrics", value=ended["metrics"])
         error = error_of(ended)
         if error is not None:
             raise error

@@ -119,22 +119,28 @@ def wait_spec(operator: Task, submitted: Submitted, *, deadline: float | None) -
 
 def trigger(operator: Task, identity: TaskIdentity, wait: WaitSpec, result: Any) -> TrainJobTrigger:
     """Make the trigger that waits for the whole try."""
-    task = TaskKey(
-        dag_id=identity.dag_id, run_id=identity.run_id, task_id=identity.task_id, map_index=identity.map_index
-    )
     return TrainJobTrigger(
         cluster=operator.cluster,
         wait=wait.to_dict(),
-        task=task.to_dict(),
+        task=task_key(identity).to_dict(),
         result=result,
         on_kill_action=operator.on_kill_action.value,
     )
 
 
-def wait_here(hook: KubeflowTrainerHook, wait: WaitSpec, result: Any, log: Any) -> TrainJobEvent:
+def wait_here(
+    hook: KubeflowTrainerHook, identity: TaskIdentity, wait: WaitSpec, result: Any, log: Any
+) -> TrainJobEvent:
     """Wait on the worker, by the coroutine that the trigger runs."""
     _ = hook.settings
-    return run_blocking(lambda: wait_for_event(hook, wait, result, log))
+    return run_blocking(lambda: wait_for_event(hook, wait, task_key(identity), result, log))
+
+
+def task_key(identity: TaskIdentity) -> TaskKey:
+    """Name the task instance that a try is of."""
+    return TaskKey(
+        dag_id=identity.dag_id, run_id=identity.run_id, task_id=identity.task_id, map_index=identity.map_index
+    )
 
 
 def clean_up(operator: Task, ended: TrainJobEvent) -> None:

@@ -5,15 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 _METADATA = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp", "deletionTimestamp", "labels")
-_BULKY = ("command", "args", "env")
+_BULKY = ("command", "env")
 """Of a TrainJob's trainer: a function's whole source may stand there."""
+_LONGEST_ARGUMENT = 256
 
 
 def slim_trainjob(trainjob: dict[str, Any]) -> dict[str, Any]:
     """Keep a TrainJob's metadata, status, and its spec but for what the training runs."""
     spec = dict(trainjob.get("spec") or {})
     if spec.get("trainer"):
-        spec["trainer"] = {key: value for key, value in spec["trainer"].items() if key not in _BULKY}
+        trainer = {key: value for key, value in spec["trainer"].items() if key not in _BULKY}
+        if trainer.get("args"):
+            trainer["args"] = [argument for argument in trainer["args"] if len(argument) <= _LONGEST_ARGUMENT]
+        spec["trainer"] = trainer
     slim = {**_metadata(trainjob, "annotations"), "spec": spec}
     return slim | {"status": trainjob["status"]} if trainjob.get("status") else slim
 

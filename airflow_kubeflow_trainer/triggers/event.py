@@ -11,6 +11,7 @@ from airflow_kubeflow_trainer.trainjob.diagnosis import Cause
 
 MAX_MESSAGE, MAX_TAIL_LINE = 2_000, 500
 """Characters; events travel through Airflow's database."""
+MAX_METRICS = 50
 
 
 class TrainJobEvent(TypedDict):
@@ -27,9 +28,13 @@ class TrainJobEvent(TypedDict):
     log_tail: list[str]
     result: Any
     """What the task returns where the training succeeded."""
+    metrics: dict[str, Any]
+    """The last value of each metric that the training told."""
 
 
-def event_of(outcome: Outcome, *, name: str, namespace: str, uid: str | None, result: Any) -> TrainJobEvent:
+def event_of(
+    outcome: Outcome, *, name: str, namespace: str, uid: str | None, result: Any, metrics: dict[str, Any]
+) -> TrainJobEvent:
     """Pack an outcome."""
     diagnosis = outcome.diagnosis
     return TrainJobEvent(
@@ -41,6 +46,7 @@ def event_of(outcome: Outcome, *, name: str, namespace: str, uid: str | None, re
         message=diagnosis.message[:MAX_MESSAGE] if diagnosis else "",
         log_tail=[line[:MAX_TAIL_LINE] for line in outcome.log_tail],
         result=result,
+        metrics=dict(list(metrics.items())[:MAX_METRICS]),
     )
 
 

@@ -16,6 +16,7 @@ from airflow_kubeflow_trainer.exceptions import ApiError, ConflictError, NotFoun
 from airflow_kubeflow_trainer.hooks.trainer import KubeflowTrainerHook
 from airflow_kubeflow_trainer.trainjob.diagnosis import Cause, Diagnosis
 from airflow_kubeflow_trainer.triggers.event import TrainJobEvent, event_of
+from airflow_kubeflow_trainer.triggers.record import record_of
 from airflow_kubeflow_trainer.triggers.task_state import TaskKey, announced_uid, is_over
 from airflow_kubeflow_trainer.triggers.tasklog import TaskLogReporter
 
@@ -68,7 +69,13 @@ class TrainJobTrigger(BaseTrigger):
         )
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        event = await wait_for_event(KubeflowTrainerHook(**self.cluster), WaitSpec(**self.wait), self.result, self.log)
+        event = await wait_for_event(
+            KubeflowTrainerHook(**self.cluster),
+            WaitSpec(**self.wait),
+            TaskKey(**self.task_key),
+            self.result,
+            self.log,
+        )
         if event["cause"] == Cause.DELETED and await self._is_superseded():
             # A new try has deleted it, and Airflow is about to cancel us. Where it is not (SQLite gives the next
             # trigger our id, and Airflow takes us for that one), the new try has to hear of it, to wait anew with a
@@ -115,19 +122,24 @@ class TrainJobTrigger(BaseTrigger):
             self.log.error("The task was ended, but %s could not be stopped, and may go on: %s", where, error)
 
 
-async def wait_for_event(hook: KubeflowTrainerHook, spec: WaitSpec, result: Any, log: Any) -> TrainJobEvent:
+async def wait_for_event(
+    hook: KubeflowTrainerHook, spec: WaitSpec, task: TaskKey, result: Any, log: Any
+) -> TrainJobEvent:
     """Wait for a TrainJob and pack how it ended; a cluster that cannot be asked is an outcome too."""
     namespace = hook.given_namespace or ""
+    metrics: dict[str, Any] = {}
     try:
         async with hook.share() as cluster:
             namespace = cluster.api.namespace
             reporter: Reporter = TaskLogReporter(log, name=spec.name, namespace=namespace)
-            outcome = await waiting.wait(cluster.api, spec, reporter, feeds=cluster.feeds)
+            recording = await record_of(task, spec, namespace)
+            outcome = await waiting.wait(cluster.api, spec, reporter, feeds=cluster.feeds, recording=recording)
+            metrics = recording.recorder.final_metrics()
     except ApiError as error:
         outcome = Outcome(diagnosis=Diagnosis(Cause.UNREACHABLE, f"The cluster refused to tell: {error}"), alive=True)
     except Exception as error:  # noqa: BLE001 (without an event the task would end with a bare traceback, and no clean-up)
         outcome = Outcome(diagnosis=Diagnosis(Cause.UNREACHABLE, f"{type(error).__name__}: {error}"), alive=True)
-    return event_of(outcome, name=spec.name, namespace=namespace, uid=spec.uid, result=result)
+    return event_of(outcome, name=spec.name, namespace=namespace, uid=spec.uid, result=result, metrics=metrics)
 
 
 async def _to_its_end(work: Coroutine[Any, Any, None]) -> None:

@@ -66,6 +66,10 @@ def test_each_line_of_the_training_is_in_the_log_once_and_the_loss_falls(
     assert steps == {f"Step {step}": 1 for step in range(1, 5)}
     curve = training_log.losses(line.text for line in lines)
     assert curve[4] < curve[1]
+    record = airflow.api.xcom("tiny_train", run_id, "train", "trainjob_record")
+    assert [phase["phase"] for phase in record["phases"]][-1] == "Succeeded"
+    assert record["progress"]["step"] == 4
+    assert airflow.api.xcom("tiny_train", run_id, "train", "metrics")["loss"] == pytest.approx(curve[4])
 
 
 def test_a_failed_training_fails_the_task_with_its_cause_and_its_last_lines(

@@ -83,7 +83,8 @@ def failure(hook: KubeflowTrainerHook, task: BuiltinTrainerOperator) -> Any:
     identity = TaskIdentity(dag_id=task.dag_id, run_id="r", task_id="t", map_index=-1, try_number=1)
     name = hook.submit(task.manifest(identity))["metadata"]["name"]
     try:
-        event = execution.wait_here(hook, WaitSpec(name=name, startup_timeout=2), None, logging.getLogger("task"))
+        wait, log = WaitSpec(name=name, startup_timeout=2), logging.getLogger("task")
+        event = execution.wait_here(hook, identity, wait, None, log)
     finally:
         hook.delete(name)
     return error_of(event)
