@@ -1,8 +1,11 @@
-"""An operator for tests of what all operators share."""
+"""An operator for tests of what all operators share, and a task instance to run it in."""
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
+from uuid import uuid4
 
 from airflow_kubeflow_trainer.operators.base import TrainJobOperator
 from airflow_kubeflow_trainer.trainjob.manifest import MANAGER, JobOptions
@@ -44,3 +47,25 @@ class ShellOperator(TrainJobOperator):
                 ],
             },
         }
+
+
+class Task:
+    """One task instance: its tries share run and ids."""
+
+    def __init__(self) -> None:
+        self.run_id = uuid4().hex
+        self.ti_id = uuid4().hex
+        self.xcoms: dict[str, Any] = {}
+
+    def context(self, *, try_number: int = 1) -> Any:
+        ti = SimpleNamespace(
+            id=f"{self.ti_id}-{try_number}",
+            dag_id="d",
+            run_id=self.run_id,
+            task_id="t",
+            map_index=-1,
+            try_number=try_number,
+            start_date=datetime.now(UTC),
+            xcom_push=lambda key, value: self.xcoms.update({key: value}),
+        )
+        return {"ti": ti}

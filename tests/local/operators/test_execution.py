@@ -7,8 +7,6 @@ import json
 import threading
 import traceback
 from collections.abc import Iterator
-from datetime import UTC, datetime
-from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
 
@@ -40,31 +38,9 @@ from airflow_kubeflow_trainer.operators.base import identity_of
 from airflow_kubeflow_trainer.trainjob.manifest import JobOptions
 from airflow_kubeflow_trainer.trainjob.runtime import RuntimeView
 from airflow_kubeflow_trainer.triggers.trainjob import TrainJobTrigger
-from tests.shell_operator import ShellOperator
+from tests.shell_operator import ShellOperator, Task
 
 LABEL = "airflow.kubeflow-trainer.io/try-number"
-
-
-class Task:
-    """One task instance: its tries share run and ids."""
-
-    def __init__(self) -> None:
-        self.run_id = uuid4().hex
-        self.ti_id = uuid4().hex
-        self.xcoms: dict[str, Any] = {}
-
-    def context(self, *, try_number: int = 1) -> Any:
-        ti = SimpleNamespace(
-            id=f"{self.ti_id}-{try_number}",
-            dag_id="d",
-            run_id=self.run_id,
-            task_id="t",
-            map_index=-1,
-            try_number=try_number,
-            start_date=datetime.now(UTC),
-            xcom_push=lambda key, value: self.xcoms.update({key: value}),
-        )
-        return {"ti": ti}
 
 
 @pytest.fixture(autouse=True)
