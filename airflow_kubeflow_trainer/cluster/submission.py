@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
+from airflow_kubeflow_trainer.cluster.checking import SUPPORTED
 from airflow_kubeflow_trainer.cluster.trainjobs import TrainJobApi
 from airflow_kubeflow_trainer.exceptions import (
     ApiError,
@@ -86,6 +87,8 @@ async def _known_runtimes(api: TrainJobApi) -> str:
 def _refusal(api: TrainJobApi, manifest: Mapping[str, Any], error: ApiError) -> str:
     if isinstance(error, NotFoundError):
         hint = " (is Kubeflow Trainer v2 installed, and does the namespace exist?)"
+    elif 'unknown field "spec.runtimePatches"' in error.message:
+        hint = f" (its Kubeflow Trainer is 2.1 or older, whose TrainJobs have no runtimePatches; {SUPPORTED})"
     else:
         hint = ""
     name = f"{api.namespace}/{manifest['metadata']['name']}"

@@ -14,7 +14,8 @@ from typing import Any, TypeVar
 from airflow.providers.common.compat.sdk import AirflowNotFoundException
 from airflow.sdk.bases.hook import BaseHook
 
-from airflow_kubeflow_trainer.cluster import waiting
+from airflow_kubeflow_trainer.cluster import checking, waiting
+from airflow_kubeflow_trainer.cluster.checking import Finding
 from airflow_kubeflow_trainer.cluster.client import Client
 from airflow_kubeflow_trainer.cluster.credentials import Credentials
 from airflow_kubeflow_trainer.cluster.feed import Feeds
@@ -23,7 +24,7 @@ from airflow_kubeflow_trainer.cluster.sharing import Shared
 from airflow_kubeflow_trainer.cluster.trainjobs import TrainJobApi
 from airflow_kubeflow_trainer.cluster.waiting import Outcome, WaitSpec
 from airflow_kubeflow_trainer.cluster.watch import lines
-from airflow_kubeflow_trainer.exceptions import ConfigError, NotFoundError
+from airflow_kubeflow_trainer.exceptions import ConfigError, KubeflowTrainerError, NotFoundError
 from airflow_kubeflow_trainer.hooks.connection import DEFAULT_CONN_ID, ClusterSettings
 from airflow_kubeflow_trainer.trainjob.diagnosis import Diagnosis, Evidence, diagnose_failure, diagnose_success
 from airflow_kubeflow_trainer.trainjob.phase import Phase, PhaseReport, phase_of
@@ -123,6 +124,26 @@ class KubeflowTrainerHook(BaseHook):
     async def _settings_in_coroutine(self) -> ClusterSettings:
         extras = await self._extras_in_coroutine()
         return ClusterSettings.from_extras(extras, **self._arguments)  # type: ignore[arg-type]
+
+    def check(self) -> list[Finding]:
+        """Look whether the cluster can run TrainJobs: reached, let in, Trainer and its version, permissions, runtimes.
+
+        :raises ConfigError: the connection cannot be used.
+        :raises ClusterUnreachableError: no cluster answers.
+        """
+        return self._call(checking.check)
+
+    def test_connection(self) -> tuple[bool, str]:
+        """Say whether the cluster can run TrainJobs, and what was found.
+
+        Airflow's own button does not come here: it tests the hook that the connection type belongs to, cncf's.
+        """
+        try:
+            findings = self.check()
+        except KubeflowTrainerError as error:
+            return False, str(error)
+        good = all(finding.good or not finding.needed for finding in findings)
+        return good, ". ".join(finding.text for finding in findings if good or not finding.good)
 
     def list_runtimes(self) -> list[dict[str, Any]]:
         """List the training runtimes: the cluster's, then the namespace's own."""

@@ -28,4 +28,9 @@ cp "$trainer"/crds/trainer*.yaml "$jobset"/crd/bases/*.yaml "$out/manifests/crds
 cp "$trainer/webhook/manifests.yaml" "$out/manifests/trainer-webhooks.yaml"
 cp "$jobset/webhook/manifests.yaml" "$out/manifests/jobset-webhooks.yaml"
 cp -r "$trainer/runtimes" "$out/manifests/runtimes"
+for version in 2.1.0 2.2.1; do # whose CRDs alone are of interest
+    folder=$(go mod download -json "github.com/kubeflow/trainer/v2@v$version" | sed -n 's/^\t"Dir": "\(.*\)",$/\1/p')
+    mkdir -p "$out/manifests/crds-$version"
+    cp "$folder"/manifests/base/crds/trainer*.yaml "$out/manifests/crds-$version/"
+done
 chmod -R u+w "$out/manifests"

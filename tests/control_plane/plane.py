@@ -66,10 +66,11 @@ class ControlPlane:
 
     Its processes die with the thread that starts them, however that ends.
 
-    :param trainer_crds: CRDs to serve in place of those of the Trainer that was built.
+    :param only_crds: folder of the CRDs to serve, with no controller behind them: an API server, and nothing else.
+        Default: all that belongs to Kubeflow Trainer.
     """
 
-    def __init__(self, directory: Path, *, trainer_crds: Path | None = None) -> None:
+    def __init__(self, directory: Path, *, only_crds: Path | None = None) -> None:
         if not (BUILT / "bin" / "kube-apiserver").exists():
             raise ControlPlaneError("The real control plane is not built: run `make control-plane`")
         self.directory = directory
@@ -77,7 +78,7 @@ class ControlPlane:
         self.kubeconfig = directory / "kubeconfig"
         self.token = secrets.token_urlsafe(24)
         self._ports = Ports.free()
-        self._trainer_crds = trainer_crds
+        self._only_crds = only_crds
         self._pki = certificates.make(directory / "pki")
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
 
@@ -181,9 +182,11 @@ class ControlPlane:
             await self._until(lambda: client.get("/api/v1/namespaces/kube-system"))
             for definition in self._definitions():
                 await _apply(client, definition)
-            for path in ("trainjobs", "trainingruntimes", "clustertrainingruntimes"):
-                await self._until(lambda path=path: client.get(f"/apis/trainer.kubeflow.org/v1alpha1/{path}"))
-            await self._until(lambda: client.get("/apis/jobset.x-k8s.io/v1alpha2/jobsets"))
+                group, version = definition["spec"]["group"], definition["spec"]["versions"][0]["name"]
+                path = f"/apis/{group}/{version}/{definition['spec']['names']['plural']}"
+                await self._until(lambda path=path: client.get(path))
+            if self._only_crds is not None:
+                return
             self._start_managers()
             for hook in self._webhooks():
                 await _apply(client, hook)
@@ -193,10 +196,7 @@ class ControlPlane:
                     await self._until(lambda runtime=runtime: _apply(client, runtime))
 
     def _definitions(self) -> list[dict[str, Any]]:
-        crds = BUILT / "manifests" / "crds"
-        files = [file for file in sorted(crds.glob("*.yaml")) if not (self._trainer_crds and "trainer" in file.name)]
-        if self._trainer_crds:
-            files += sorted(self._trainer_crds.glob("*.yaml"))
+        files = sorted((self._only_crds or BUILT / "manifests" / "crds").glob("*.yaml"))
         return [{key: part for key, part in crd.items() if key != "status"} for crd in _documents(*files)]
 
     def _start_managers(self) -> None:

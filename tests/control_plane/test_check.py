@@ -1,0 +1,130 @@
+"""What a connection's check says of clusters that lack this or that."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_kubeflow_trainer.exceptions import TrainJobRejectedError
+from airflow_kubeflow_trainer.hooks.trainer import KubeflowTrainerHook
+from tests.control_plane.access import service_account_token
+from tests.control_plane.plane import BUILT, ControlPlane
+from tests.control_plane.test_permissions import CLUSTER_ROLE, ROLE, without
+from tests.shell_operator import ShellOperator, Task
+
+Connect = Callable[[dict[str, Any]], KubeflowTrainerHook]
+
+
+@pytest.fixture
+def connect(monkeypatch: pytest.MonkeyPatch) -> Connect:
+    def connect(kube_config: dict[str, Any], namespace: str = "default") -> KubeflowTrainerHook:
+        connection = {"conn_type": "kubernetes", "extra": {"kube_config": kube_config, "namespace": namespace}}
+        monkeypatch.setenv("AIRFLOW_CONN_CHECKED", json.dumps(connection))
+        return KubeflowTrainerHook("checked")
+
+    return connect
+
+
+def bare(directory: Path, version: str | None) -> ControlPlane:
+    """An API server with the CRDs of a Trainer's version, or with none."""
+    return ControlPlane(directory, only_crds=BUILT / "manifests" / f"crds-{version}" if version else directory)
+
+
+def test_a_cluster_with_all_that_is_needed_is_good(plane: ControlPlane, connect: Connect) -> None:
+    good, words = connect(plane.kubeconfig_for(plane.token)).test_connection()
+
+    assert good, words
+    assert "torchtune-llama3.2-1b" in words
+
+
+def test_no_cluster_is_told(plane: ControlPlane, connect: Connect) -> None:
+    config = plane.kubeconfig_for("x")
+    config["clusters"][0]["cluster"]["server"] = "https://127.0.0.1:1"
+
+    good, words = connect(config).test_connection()
+    assert not good
+    assert "No answer from the cluster at https://127.0.0.1:1" in words
+
+
+def test_bad_credentials_are_told(plane: ControlPlane, connect: Connect) -> None:
+    good, words = connect(plane.kubeconfig_for("wrong")).test_connection()
+
+    assert not good
+    assert "does not accept the credentials" in words
+
+
+@pytest.mark.parametrize(
+    ("version", "good", "words"),
+    [
+        pytest.param(None, False, "Kubeflow Trainer v2 is not installed", id="no Trainer"),
+        pytest.param("2.1.0", False, "Kubeflow Trainer is 2.1,", id="too old"),
+        pytest.param("2.2.1", False, "There is no runtime", id="supported, without runtimes"),
+    ],
+)
+def test_what_trainer_there_is_is_told(
+    tmp_path: Path, connect: Connect, version: str | None, good: bool, words: str
+) -> None:
+    with bare(tmp_path, version) as plane:
+        answer = connect(plane.kubeconfig_for(plane.token)).test_connection()
+
+    assert answer[0] is good
+    assert words in answer[1]
+
+
+def test_a_task_on_a_trainer_that_is_too_old_is_told_so(
+    tmp_path: Path, plane: ControlPlane, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("airflow.sdk.bases.operator.ExecutorSafeguard.test_mode", True)
+    path = "/apis/trainer.kubeflow.org/v1alpha1/clustertrainingruntimes"
+    stock = plane.call("get", f"{path}/torch-distributed")
+    stock["metadata"] = {"name": stock["metadata"]["name"]}
+    with bare(tmp_path, "2.1.0") as old:
+        old.call("create", path, stock)
+        connect(old.kubeconfig_for(old.token))
+        operator = ShellOperator(task_id="t", script="true", kubernetes_conn_id="checked", deferrable=False)
+
+        with pytest.raises(TrainJobRejectedError, match="Kubeflow Trainer is 2.1 or older"):
+            operator.execute(Task().context())
+
+
+@pytest.mark.parametrize(
+    ("lacks", "good", "words"),
+    [
+        pytest.param(("trainjobs", "delete"), False, "delete trainjobs.trainer.kubeflow.org", id="needed"),
+        pytest.param(("trainjobs", "create"), False, "Not permitted to create TrainJobs", id="creation"),
+        pytest.param(("pods/log", "get"), True, "", id="optional"),
+    ],
+)
+def test_a_permission_that_is_missing_is_named(
+    plane: ControlPlane, namespace: str, connect: Any, lacks: tuple[str, str], good: bool, words: str
+) -> None:
+    token = service_account_token(plane, namespace, without(ROLE, *lacks), cluster_rules=CLUSTER_ROLE)
+
+    answer = connect(plane.kubeconfig_for(token), namespace).test_connection()
+
+    assert answer[0] is good, answer
+    assert words in answer[1]
+
+
+def test_the_command_prints_what_it_found_and_fails_where_no_task_can_run(
+    plane: ControlPlane, namespace: str, connect: Any
+) -> None:
+    token = service_account_token(plane, namespace, without(ROLE, "pods/log", "get"), cluster_rules=CLUSTER_ROLE)
+    command = [sys.executable, "-m", "airflow_kubeflow_trainer", "check", "checked"]
+
+    connect(plane.kubeconfig_for(token), namespace)
+    limited = subprocess.run(command, capture_output=True, text=True, check=False)
+    connect(plane.kubeconfig_for("wrong"), namespace)
+    refused = subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert limited.returncode == 0, limited.stderr
+    assert "[??] Not permitted" in limited.stdout
+    assert "get pods/log" in limited.stdout
+    assert refused.returncode == 1
+    assert "[no] The cluster at" in refused.stdout
