@@ -8,6 +8,9 @@ AIRFLOWS := 3.1 3.2
 COMPAT_TESTS := tests/compat tests/airflow/test_finetuning.py tests/ui/test_scenes.py
 CHROMIUMS := chromium chromium-browser google-chrome google-chrome-stable
 
+# What `make test` leaves to targets of their own.
+SLOWER_TESTS := tests/compat tests/control_plane tests/ui tests/airflow/test_killing.py
+
 export UV := $(CURDIR)/.build/bootstrap/bin/uv
 export UV_PYTHON_DOWNLOADS := never
 VENV_PYTHON := .venv/bin/python
@@ -15,7 +18,7 @@ SETUP := .venv/.synced
 PYTEST := $(VENV_PYTHON) -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-compat control-plane test-control-plane lint bench docs clean
+.PHONY: help setup browser demo test test-killing test-ui test-compat control-plane test-control-plane lint bench docs clean
 .DELETE_ON_ERROR:
 
 help: ## List these targets.
@@ -26,8 +29,14 @@ setup: $(SETUP) ## Install the project and all it needs into .venv.
 demo: $(SETUP) ## Fine-tune a real LLM on this machine through Airflow; KEEP=1 leaves Airflow and the cluster up.
 	@KEEP=$(KEEP) $(VENV_PYTHON) -m demo
 
-test: $(SETUP) ## Run the tests; ARGS="-k words" narrows them.
-	@$(PYTEST) tests --ignore=tests/compat --ignore=tests/control_plane $(ARGS)
+test: $(SETUP) ## Run the tests; ARGS="-k words" narrows them. The targets that follow run the slower ones.
+	@$(PYTEST) tests $(SLOWER_TESTS:%=--ignore=%) $(ARGS)
+
+test-killing: $(SETUP) ## Run the tests that kill, clear and time out tasks of a real Airflow, and its triggerer.
+	@$(PYTEST) tests/airflow/test_killing.py $(ARGS)
+
+test-ui: $(SETUP) browser ## Run the tests that look at the Training tab with a real Chromium.
+	@$(PYTEST) tests/ui $(ARGS)
 
 test-compat: $(AIRFLOWS:%=test-compat-%) ## Run the tests that go through a whole Airflow on the older versions too.
 
@@ -88,6 +97,6 @@ $(SETUP): pyproject.toml uv.lock | $(UV)
 	@touch $@
 
 .PHONY: $(AIRFLOWS:%=test-compat-%)
-$(AIRFLOWS:%=test-compat-%): test-compat-%: .build/compat/%/.installed
+$(AIRFLOWS:%=test-compat-%): test-compat-%: .build/compat/%/.installed browser
 	@echo "Airflow $*"
 	@AIRFLOW_PYTHON=$(CURDIR)/.build/compat/$*/bin/python AIRFLOW_VERSION=$* $(PYTEST) $(COMPAT_TESTS) $(ARGS)
