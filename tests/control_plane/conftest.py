@@ -81,3 +81,9 @@ async def copy_runtimes(source: Credentials, kubeconfig: Path) -> None:
                     "metadata": metadata,
                 }
                 await ours.create(CLUSTER_TRAINING_RUNTIMES.path(), body)
+
+
+@pytest.fixture
+async def both(plane: ControlPlane, embedded: LocalCluster) -> AsyncIterator[tuple[Client, Client]]:
+    async with plane.client() as real, Client(await from_kubeconfig(embedded.kubeconfig)) as ours:
+        yield real, ours

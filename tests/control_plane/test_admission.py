@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
@@ -11,11 +10,8 @@ from uuid import uuid4
 import pytest
 
 from airflow_kubeflow_trainer.cluster.client import Client
-from airflow_kubeflow_trainer.cluster.credentials import from_kubeconfig
 from airflow_kubeflow_trainer.exceptions import ApiError, ConflictError
-from airflow_kubeflow_trainer.local.cluster import LocalCluster
 from tests.control_plane.admission_rows import CREATIONS, UPDATES
-from tests.control_plane.plane import ControlPlane
 
 API_VERSION = "trainer.kubeflow.org/v1alpha1"
 GROUP = f"/apis/{API_VERSION}"
@@ -32,12 +28,6 @@ class Answer:
     """Which fields are wrong."""
     spec: Any
     """Of an object that is admitted: its spec, with all defaults."""
-
-
-@pytest.fixture
-async def both(plane: ControlPlane, embedded: LocalCluster) -> AsyncIterator[tuple[Client, Client]]:
-    async with plane.client() as real, Client(await from_kubeconfig(embedded.kubeconfig)) as ours:
-        yield real, ours
 
 
 @pytest.mark.parametrize("row", CREATIONS)

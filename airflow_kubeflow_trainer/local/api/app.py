@@ -67,12 +67,13 @@ async def _tell_refusals(request: web.Request, handler: _Next) -> web.StreamResp
 
 
 def _let_in(token: str) -> Middleware:
-    wanted = f"Bearer {token}".encode()
+    wanted = token.encode()
 
     @web.middleware
     async def let_in(request: web.Request, handler: _Next) -> web.StreamResponse:
-        given = request.headers.get("Authorization", "").encode(errors="surrogateescape")
-        if request.path not in _OPEN and not hmac.compare_digest(given, wanted):
+        scheme, _, given = request.headers.get("Authorization", "").partition(" ")
+        known = hmac.compare_digest(given.strip().encode(errors="surrogateescape"), wanted)
+        if request.path not in _OPEN and not (known and scheme.lower() == "bearer"):
             raise StatusError(401, "Unauthorized", "Unauthorized")
         return await handler(request)
 

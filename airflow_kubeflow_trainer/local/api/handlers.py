@@ -8,7 +8,7 @@ from typing import Any
 
 from aiohttp import web
 
-from airflow_kubeflow_trainer.local.api import binding, discovery, errors, openapi, reviews, tables
+from airflow_kubeflow_trainer.local.api import binding, discovery, errors, log_options, openapi, reviews, tables
 from airflow_kubeflow_trainer.local.api.deletion import delete_options
 from airflow_kubeflow_trainer.local.api.listing import list_options, list_page
 from airflow_kubeflow_trainer.local.api.logs import LogProxy
@@ -142,6 +142,7 @@ class Handlers:
         return answer({**body, "metadata": page.metadata, "items": items})
 
     async def _log(self, request: web.Request, target: Target) -> web.StreamResponse:
+        log_options.check(request.query, pod=target.name or "")
         pod = self._registry.get(target.place).object
         async with self._logs.open(pod, request.query) as chunks:
             response = web.StreamResponse(headers={"Content-Type": "text/plain"})
