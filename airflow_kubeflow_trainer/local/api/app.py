@@ -60,6 +60,9 @@ async def _tell_refusals(request: web.Request, handler: _Next) -> web.StreamResp
         return refuse(StatusError(error.status, error.reason.replace(" ", ""), error.text or error.reason))
     except ConnectionError:
         raise
+    except RecursionError:
+        # Whoever walks through the object meets it, wherever that is.
+        return refuse(StatusError(400, "BadRequest", "the object provided is nested too deeply"))
     except Exception:
         log.exception("%s %s", request.method, request.path)
         message = "Internal error occurred: the local cluster's log has the traceback"

@@ -134,3 +134,13 @@ async def test_a_verb_that_a_path_does_not_know_is_not_allowed(server: Server) -
         with pytest.raises(ApiError, match="does not allow this method") as refused:
             await call(where, {})
         assert refused.value.status == 405
+
+
+async def test_the_scheme_is_known_in_any_case(server: Server) -> None:
+    context = ssl.create_default_context(cafile=str(server.pki.ca_certificate))
+    headers = {"Authorization": f"bearer {TOKEN}"}
+    async with (
+        aiohttp.ClientSession() as session,
+        session.get(server.url + PODS.path(), headers=headers, ssl=context) as response,
+    ):
+        assert response.status == 200

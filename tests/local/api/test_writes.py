@@ -336,6 +336,16 @@ async def test_what_is_no_quantity_is_refused(server: Server, amount: Any) -> No
     assert refused.value.reason == "BadRequest"
 
 
+@pytest.mark.parametrize("depth", [450, 900])
+async def test_a_body_that_is_nested_too_deeply_is_refused(server: Server, depth: int) -> None:
+    data: Any = {}
+    for _ in range(depth):
+        data = {"a": data}
+    with pytest.raises(ApiError) as refused:
+        await server.client.create(path(CONFIG_MAPS), {"metadata": {"name": "a"}, "a": data})
+    assert (refused.value.status, refused.value.reason) == (400, "BadRequest")
+
+
 async def test_a_body_that_is_no_json_is_refused(server: Server) -> None:
     with pytest.raises(ApiError, match="json parse error") as refused:
         await server.client.create(path(CONFIG_MAPS), {"metadata": {"name": "a"}, "data": {"x": float("nan")}})
