@@ -336,10 +336,9 @@ async def test_what_is_no_quantity_is_refused(server: Server, amount: Any) -> No
     assert refused.value.reason == "BadRequest"
 
 
-@pytest.mark.parametrize("depth", [450, 900])
-async def test_a_body_that_is_nested_too_deeply_is_refused(server: Server, depth: int) -> None:
+async def test_a_body_that_is_nested_too_deeply_is_refused(server: Server) -> None:
     data: Any = {}
-    for _ in range(depth):
+    for _ in range(900):
         data = {"a": data}
     with pytest.raises(ApiError) as refused:
         await server.client.create(path(CONFIG_MAPS), {"metadata": {"name": "a"}, "a": data})
