@@ -5,10 +5,14 @@ from __future__ import annotations
 import asyncio
 import importlib
 import ssl
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from airflow_kubeflow_trainer.cluster import kubeconfig
+from airflow_kubeflow_trainer.exceptions import ConfigError
 
 if TYPE_CHECKING:
     from kubernetes_asyncio.client import Configuration
@@ -62,36 +66,74 @@ async def from_kubeconfig(path: Path | str | None = None, *, context: str | None
 
     :param path: the file; None reads what ``KUBECONFIG`` names, else ``~/.kube/config``.
     :param context: name of the context; None takes the file's current one.
+    :raises ConfigError: there is no such file or context, or what it says cannot be used.
     """
-    # The import takes seconds, which an event loop must not be held up for.
-    await asyncio.to_thread(importlib.import_module, "kubernetes_asyncio")
-    from kubernetes_asyncio import client, config
-
+    found = kubeconfig.read(path, context=context)
+    if found.is_static:
+        return _from_context(found)
+    client, config = await _kubernetes_asyncio()
     configuration = client.Configuration()
-    await config.load_kube_config(
-        config_file=str(path) if path else None, context=context, client_configuration=configuration
-    )
+    with _as_config_error(config):
+        await config.load_kube_config(
+            config_file=str(path) if path else None, context=context, client_configuration=configuration
+        )
     return Credentials.from_configuration(configuration)
 
 
 async def from_kubeconfig_dict(content: Mapping[str, Any], *, context: str | None = None) -> Credentials:
     """As :func:`from_kubeconfig`, from a kubeconfig that has been read already."""
-    # The import takes seconds, which an event loop must not be held up for.
-    await asyncio.to_thread(importlib.import_module, "kubernetes_asyncio")
-    from kubernetes_asyncio import client, config
-
+    found = kubeconfig.from_dict(content, context=context)
+    if found.is_static:
+        return _from_context(found)
+    client, config = await _kubernetes_asyncio()
     configuration = client.Configuration()
-    await config.load_kube_config_from_dict(dict(content), context=context, client_configuration=configuration)
+    with _as_config_error(config):
+        await config.load_kube_config_from_dict(dict(content), context=context, client_configuration=configuration)
     return Credentials.from_configuration(configuration)
 
 
 def in_cluster() -> Credentials:
-    """Take the service account of the pod that we run in."""
+    """Take the service account of the pod that we run in.
+
+    :raises ConfigError: there is none.
+    """
     from kubernetes_asyncio import client, config
 
     configuration = client.Configuration()
-    config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
+    with _as_config_error(config):
+        config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
     return Credentials.from_configuration(configuration)
+
+
+async def _kubernetes_asyncio() -> tuple[Any, Any]:
+    """Import kubernetes_asyncio, which takes seconds that an event loop must not be held up for."""
+    await asyncio.to_thread(importlib.import_module, "kubernetes_asyncio")
+    from kubernetes_asyncio import client, config
+
+    return client, config
+
+
+@contextmanager
+def _as_config_error(config: Any) -> Iterator[None]:
+    try:
+        yield
+    except config.ConfigException as error:
+        raise ConfigError(str(error)) from error
+
+
+def _from_context(context: kubeconfig.Context) -> Credentials:
+    authorization = context.authorization()
+
+    async def headers() -> Mapping[str, str]:
+        return {"authorization": authorization} if authorization else {}
+
+    return Credentials(
+        server=context.server,
+        ssl_context=context.ssl_context(),
+        headers=headers,
+        server_hostname=context.server_hostname,
+        proxy=context.proxy,
+    )
 
 
 def _ssl_context(configuration: Configuration) -> ssl.SSLContext:

@@ -74,11 +74,9 @@ class ClusterSettings:
 
         :raises ConfigError: there is no such kubeconfig, context, or service account.
         """
-        from kubernetes_asyncio.config import ConfigException
-
         try:
             found = await self._load()
-        except (ConfigException, OSError) as error:
+        except (ConfigError, OSError) as error:
             raise ConfigError(f"The cluster's credentials cannot be read from {self._source()}: {error}") from error
         return found if self.verify_ssl else replace(found, ssl_context=_unverified(found.ssl_context))
 
