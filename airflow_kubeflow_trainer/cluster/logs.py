@@ -69,7 +69,8 @@ class LogFollower:
         self._note = note
         self._restarted = restarted
         self._runs: asyncio.Queue[_Run | None] = asyncio.Queue()
-        self._known: set[tuple[str, int]] = set()
+        self._read_to_its_end: dict[tuple[str, int], asyncio.Event] = {}
+        """Of each run that is known, by its pod's uid and number."""
         self._latest: dict[str, Pod] = {}
         self._reading: tuple[str, asyncio.Task[None]] | None = None
 
@@ -90,6 +91,11 @@ class LogFollower:
         if self._reading is not None and self._reading[0] == pod.uid:
             asyncio.get_running_loop().call_later(FORGET_SECONDS, self._reading[1].cancel)
 
+    async def until_read(self, pod_uid: str, run: int) -> None:
+        """Wait until all that one run of a container wrote has been emitted; at once where it is none of ours."""
+        if (end := self._read_to_its_end.get((pod_uid, run))) is not None:
+            await end.wait()
+
     def finish(self) -> None:
         """Say that no more pods will come: :meth:`run` returns when it has read what there is."""
         self._runs.put_nowait(None)
@@ -106,6 +112,7 @@ class LogFollower:
                 self._restarted(run.pod.name)
             first = False
             await self._read_in_task(run)
+            self._read_to_its_end[run.pod.uid, run.restart].set()
 
     async def _read_in_task(self, run: _Run) -> None:
         """Read one run in a task of its own, which :meth:`forget` can end."""
@@ -121,8 +128,8 @@ class LogFollower:
 
     def _add(self, run: _Run) -> None:
         key = (run.pod.uid, run.restart)
-        if key not in self._known:
-            self._known.add(key)
+        if key not in self._read_to_its_end:
+            self._read_to_its_end[key] = asyncio.Event()
             self._runs.put_nowait(run)
 
     async def _read(self, run: _Run) -> None:

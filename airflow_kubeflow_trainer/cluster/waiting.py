@@ -11,14 +11,15 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Protocol
 
 from airflow_kubeflow_trainer.cluster.feed import Feeds
-from airflow_kubeflow_trainer.cluster.logs import LogFollower, LogLine, fold
+from airflow_kubeflow_trainer.cluster.logs import LogFollower, LogLine
 from airflow_kubeflow_trainer.cluster.recording import Recording
+from airflow_kubeflow_trainer.cluster.tails import Tails
 from airflow_kubeflow_trainer.cluster.trainjobs import TrainJobApi
-from airflow_kubeflow_trainer.cluster.watch import WatchEvent, WatchType, lines
+from airflow_kubeflow_trainer.cluster.watch import WatchEvent, WatchType
 from airflow_kubeflow_trainer.exceptions import ApiError, ClusterUnreachableError, ForbiddenError, NotFoundError
 from airflow_kubeflow_trainer.trainjob.clocks import Clocks, Expiry
 from airflow_kubeflow_trainer.trainjob.diagnosis import (
@@ -31,10 +32,13 @@ from airflow_kubeflow_trainer.trainjob.diagnosis import (
 )
 from airflow_kubeflow_trainer.trainjob.phase import Phase, PhaseReport, phase_of
 from airflow_kubeflow_trainer.trainjob.pods import Pod
+from airflow_kubeflow_trainer.trainjob.restarts import FailedRuns, why_not_again
 
 DRAIN_SECONDS = 15.0
 """How long the end of the log is waited for once the TrainJob has ended."""
 TAIL_LINES = 20
+LAST_POD_SECONDS = 5.0
+"""How long the end of a TrainJob is waited for when a pod of its has failed for good."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +57,8 @@ class WaitSpec:
     """Seconds from creation (or admission) until every pod's container has begun to run. None: as long as it takes."""
     run_timeout: float | None = None
     """Seconds that the training itself may take. None: as long as it takes."""
+    max_restarts: int | None = None
+    """How often a container that failed may be started again. None: see :func:`why_not_again`."""
     deadline: float | None = None
     """Moment, in seconds since the epoch, at which the waiting ends whatever the TrainJob does."""
 
@@ -148,8 +154,10 @@ class _Waiting:
         self._told_phase: Phase | None = None
         self._told_troubles: set[str] = set()
         self._trainjob: dict[str, Any] | None = None
-        self._tails: dict[str, tuple[str, ...]] = {}
-        self._tail_reads: dict[tuple[str, int], asyncio.Task[None]] = {}
+        self._tails = Tails(api, self._judge)
+        self._failed_runs = FailedRuns()
+        self._given_up: tuple[str, int] | None = None
+        """Uid of a pod, and which run of its was the last."""
         self._pods_hidden = False
         self._inbox: asyncio.Queue[Callable[[], Diagnosis | None]] = asyncio.Queue()
         self._follower = LogFollower(
@@ -189,15 +197,20 @@ class _Waiting:
         return await self._diagnose_end(self.report)
 
     async def drain(self) -> None:
-        """Let the log come to its end."""
-        if self._reading is not None and self.report is not None and self.report.phase.final:
-            self._follower.finish()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(DRAIN_SECONDS):
+        """Let the log come to its end, or to that of the run that was the last."""
+        if self._reading is None:
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(DRAIN_SECONDS):
+                if self.report is not None and self.report.phase.final:
+                    self._follower.finish()
                     await asyncio.shield(self._reading)
+                elif self._given_up is not None:
+                    await self._follower.until_read(*self._given_up)
 
     async def close(self) -> None:
-        tasks = [*self._tail_reads.values(), *(task for task in (self._reading, self._checking) if task is not None)]
+        await self._tails.close()
+        tasks = [task for task in (self._reading, self._checking) if task is not None]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -227,8 +240,8 @@ class _Waiting:
 
     def log_tail(self, diagnosis: Diagnosis | None) -> tuple[str, ...]:
         """Give the last lines of the pod that the diagnosis names, else of rank 0."""
-        named = self._tails.get(diagnosis.pod or "", ()) if diagnosis is not None else ()
-        return named or tuple(self._follower.tail)[-TAIL_LINES:] or next(iter(self._tails.values()), ())
+        named = self._tails.of(diagnosis.pod) if diagnosis is not None else ()
+        return (named or tuple(self._follower.tail) or self._tails.any())[-TAIL_LINES:]
 
     def _see_trainjob(self, event: WatchEvent) -> Diagnosis | None:
         if self.report is not None and self.report.phase.final:
@@ -295,7 +308,8 @@ class _Waiting:
             self._follower.forget(pod)
             return
         self._follower.observe(pod)
-        self._keep_tail(pod)
+        if pod.main is not None and pod.main.failure is not None and not (pod.stopping or pod.disrupted):
+            self._tails.keep(pod)
 
     def _tell_changes(self) -> None:
         if self.report is None:
@@ -308,24 +322,24 @@ class _Waiting:
                 self._told_troubles.add(trouble)
                 self._reporter.warning(f"Not running yet: {trouble}")
 
-    def _keep_tail(self, pod: Pod) -> None:
-        """Read the last lines of a pod that failed at once: Kubernetes deletes it soon."""
-        followed = self._reading is not None and pod.job == self._spec.trainer_job and pod.index == 0
-        if followed or pod.main is None or pod.main.failure is None:
+    def _judge(self, pod: Pod, tail: tuple[str, ...]) -> None:
+        """Decide whether a pod that has failed is worth another run."""
+        assert pod.main is not None
+        assert pod.main.failure is not None
+        reason = why_not_again(
+            pod.main.failure, tail, failed_runs=self._failed_runs.see(pod), max_restarts=self._spec.max_restarts
+        )
+        if reason is None:
             return
-        previous = pod.main.terminated is None
-        key = (pod.uid, pod.main.restart_count - previous)
-        if key not in self._tail_reads:
-            self._tail_reads[key] = asyncio.create_task(self._read_tail(pod.name, pod.main.name, previous))
+        # A pod that is over for good often ends its TrainJob by itself, which says more.
+        patience = LAST_POD_SECONDS if pod.phase == "Failed" else 0.0
+        asyncio.get_running_loop().call_later(patience, self._put, lambda: self._give_up(pod, reason))
 
-    async def _read_tail(self, pod: str, container: str, previous: bool) -> None:
-        # Words about the failure are worth a try, and never an error of their own.
-        with contextlib.suppress(ApiError, ClusterUnreachableError):
-            async with self._api.stream_log(
-                pod, container=container, previous=previous, tail_lines=TAIL_LINES
-            ) as chunks:
-                text = [fold(raw.decode(errors="replace")) async for raw in lines(chunks)]
-                self._tails[pod] = tuple(line for line in text if line)
+    def _give_up(self, pod: Pod, reason: str) -> Diagnosis:
+        assert pod.main is not None
+        self._given_up = pod.uid, pod.main.restart_count - (pod.main.terminated is None)
+        found = diagnose_failure(self.report or PhaseReport(Phase.RUNNING), self._evidence)
+        return replace(found, message=f"{found.message}. It is not started again: {reason}")
 
     async def _diagnose_end(self, report: PhaseReport) -> Diagnosis | None:
         # The two watches are not in step: see what pods there are before saying why, or whose log to read to its end.
@@ -344,8 +358,7 @@ class _Waiting:
             # The end is known: what a watch has to complain of now changes nothing.
             with contextlib.suppress(ApiError, ClusterUnreachableError):
                 self._inbox.get_nowait()()
-        if self._tail_reads:
-            await asyncio.wait(self._tail_reads.values(), timeout=DRAIN_SECONDS)
+        await self._tails.settle(DRAIN_SECONDS)
 
     async def _diagnose_expiry(self, expiry: Expiry) -> Diagnosis:
         report = self.report or PhaseReport(Phase.STARTING)

@@ -86,6 +86,16 @@ def positive_seconds(value: Any, *, field: str) -> float | None:
     return float(seconds)
 
 
+def count(value: Any, *, field: str) -> int | None:
+    """Give a number of times; None is any.
+
+    :raises ConfigError: it is no integer, or below 0.
+    """
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 0):
+        raise ConfigError(f"{field}: must be an integer of 0 or more, not {value!r}")
+    return value
+
+
 def label_map(value: Any, *, field: str) -> dict[str, str]:
     """Give labels: Kubernetes wants short values of letters, digits and ``-_.``.
 

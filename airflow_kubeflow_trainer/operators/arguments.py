@@ -8,6 +8,7 @@ from typing import Any
 from airflow_kubeflow_trainer.config.actions import OnFinishAction, OnKillAction, choice
 from airflow_kubeflow_trainer.config.arguments import (
     annotation_map,
+    count,
     label,
     label_map,
     namespace_name,
@@ -40,6 +41,7 @@ CHECKED: Mapping[str, Callable[..., Any]] = {
     "admission_timeout": positive_seconds,
     "startup_timeout": positive_seconds,
     "run_timeout": positive_seconds,
+    "max_restarts": count,
     "on_finish_action": lambda value, field: choice(value, OnFinishAction, field=field),
     "on_kill_action": lambda value, field: choice(value, OnKillAction, field=field),
 }

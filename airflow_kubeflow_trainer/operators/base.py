@@ -76,6 +76,9 @@ class TrainJobOperator(BaseOperator):
         image pull, volumes); timedelta or seconds. Default 1 hour. None: as long as it takes.
     :param run_timeout: how long the training may run; timedelta or seconds. Default: as long as it takes.
         ``execution_timeout`` keeps Airflow's meaning: the whole try, from its start.
+    :param max_restarts: how often a container that failed may be started again before the task fails. Default: as often
+        as the runtime says (six times on Trainer's), and not at all where the failure looks like the code's or the
+        data's own, such as an ImportError, since it would come again.
     :param on_finish_action: what becomes of a TrainJob that has ended: ``keep_trainjob`` (default),
         ``delete_trainjob``, ``delete_succeeded_trainjob``.
     :param on_kill_action: what becomes of it when somebody ends the task, or a timeout does: ``delete_trainjob``
@@ -131,6 +134,7 @@ class TrainJobOperator(BaseOperator):
         admission_timeout: timedelta | float | None = None,
         startup_timeout: timedelta | float | None = DEFAULT_STARTUP_TIMEOUT,
         run_timeout: timedelta | float | None = None,
+        max_restarts: int | None = None,
         on_finish_action: str = OnFinishAction.KEEP_TRAINJOB.value,
         on_kill_action: str = OnKillAction.DELETE_TRAINJOB.value,
         **kwargs: Any,
@@ -156,6 +160,7 @@ class TrainJobOperator(BaseOperator):
         self.admission_timeout = positive_seconds(admission_timeout, field="admission_timeout")
         self.startup_timeout = positive_seconds(startup_timeout, field="startup_timeout")
         self.run_timeout = positive_seconds(run_timeout, field="run_timeout")
+        self.max_restarts = max_restarts
         self.on_finish_action = choice(on_finish_action, OnFinishAction, field="on_finish_action")
         self.on_kill_action = choice(on_kill_action, OnKillAction, field="on_kill_action")
         for argument in CHECKED:

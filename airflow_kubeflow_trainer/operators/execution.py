@@ -33,6 +33,7 @@ class Task(Protocol):
     admission_timeout: float | None
     startup_timeout: float | None
     run_timeout: float | None
+    max_restarts: int | None
     on_finish_action: OnFinishAction
     on_kill_action: OnKillAction
 
@@ -113,6 +114,7 @@ def wait_spec(operator: Task, submitted: Submitted, *, deadline: float | None) -
         admission_timeout=operator.admission_timeout,
         startup_timeout=operator.startup_timeout,
         run_timeout=operator.run_timeout,
+        max_restarts=operator.max_restarts,
         deadline=deadline,
     )
 
@@ -149,7 +151,7 @@ def clean_up(operator: Task, ended: TrainJobEvent) -> None:
     if uid is None or ended["cause"] == Cause.DELETED:
         return
     finish = operator.on_finish_action
-    if ended["alive"] and ended["cause"] not in (Cause.NOT_STARTED, Cause.TIMEOUT):
+    if ended["alive"] and ended["cause"] == Cause.UNREACHABLE:
         # That nobody could be asked is no reason to end what may be well.
         operator.log.error("TrainJob %s may go on, and nobody waits for it; the next try of this task ends it", name)
     elif ended["alive"]:

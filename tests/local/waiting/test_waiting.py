@@ -201,3 +201,40 @@ async def test_a_long_log_arrives_whole_and_in_order(api: TrainJobApi, make: Any
     await wait(api, spec_of(job), reporter)
 
     assert reporter.lines == [str(number) for number in range(1, lines + 1)]
+
+
+async def test_an_error_that_would_come_again_is_not_waited_for_seven_times(
+    api: TrainJobApi, make: Any, reporter: Any
+) -> None:
+    job = await make("echo before; exec python -c 'import no_such_module'")
+
+    outcome = await wait(api, spec_of(job), reporter)
+
+    assert cause_of(outcome) is Cause.USER_CODE
+    assert outcome.alive is True
+    assert outcome.diagnosis is not None
+    assert "It is not started again: its code ended with ModuleNotFoundError" in outcome.diagnosis.message
+    assert "ModuleNotFoundError: No module named 'no_such_module'" in outcome.log_tail
+    assert reporter.lines.count("before") == reporter.lines.count(outcome.log_tail[-1]) == 1
+
+
+async def test_restarts_may_be_allowed_in_a_number_of_ones_own(api: TrainJobApi, make: Any, reporter: Any) -> None:
+    job = await make("echo run; sleep 0.5; exit 7")
+
+    outcome = await wait(api, spec_of(job, max_restarts=1), reporter)
+
+    assert outcome.diagnosis is not None
+    assert "exit code 7" in outcome.diagnosis.message
+    assert "it has failed 2 times, and max_restarts is 1" in outcome.diagnosis.message
+    assert reporter.lines[:2] == ["run", "run"]
+
+
+async def test_a_pod_that_fails_for_good_leaves_the_word_to_its_trainjob(
+    api: TrainJobApi, make: Any, reporter: Any, gives_up_at_once: str
+) -> None:
+    job = await make("exec python -c 'import no_such_module'", runtime=gives_up_at_once)
+
+    outcome = await wait(api, spec_of(job, max_restarts=0), reporter)
+
+    assert (cause_of(outcome), outcome.alive) == (Cause.USER_CODE, False)
+    assert "ModuleNotFoundError: No module named 'no_such_module'" in outcome.log_tail

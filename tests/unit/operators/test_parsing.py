@@ -40,6 +40,7 @@ def mapped_in_vain(monkeypatch: pytest.MonkeyPatch) -> None:
         pytest.param({"startup_timeout": "1h"}, "startup_timeout: .*'1h'", id="text for a duration"),
         pytest.param({"run_timeout": True}, "run_timeout: .*True", id="a bool for a duration"),
         pytest.param({"admission_timeout": float("nan")}, "admission_timeout", id="no number for a duration"),
+        pytest.param({"max_restarts": -1}, "max_restarts: .*-1", id="less than no restarts"),
         pytest.param({"labels": {"a": 1}}, "labels: a must be text", id="a number for a label"),
         pytest.param({"labels": {"a": "b c"}}, "labels: a='b c'", id="no value of a label"),
         pytest.param({"annotations": {"a b": "c"}}, "annotations: 'a b'", id="no key"),

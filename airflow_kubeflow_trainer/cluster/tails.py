@@ -1,0 +1,97 @@
+"""The last lines of containers that failed, read at once: Kubernetes deletes their pods soon."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from airflow_kubeflow_trainer.cluster.logs import fold
+from airflow_kubeflow_trainer.cluster.trainjobs import TrainJobApi
+from airflow_kubeflow_trainer.cluster.watch import lines
+from airflow_kubeflow_trainer.exceptions import ApiError, ClusterUnreachableError
+from airflow_kubeflow_trainer.trainjob.pods import Pod
+
+READ_LINES = 100
+"""Enough to hold torchrun's own words and, before them, the traceback of a rank."""
+MAX_BYTES = 2**20
+MAX_TAILS = 32
+"""How many are kept, and how many may wait to be read: of a thousand pods that all fail, the first to fail."""
+AT_A_TIME = 4
+
+Read = Callable[[Pod, tuple[str, ...]], None]
+
+
+class Tails:
+    """Reads the last lines of each run that failed, once.
+
+    :param read: told of each: the pod as it was when the run failed, and the lines (none where they cannot be read).
+    """
+
+    def __init__(self, api: TrainJobApi, read: Read) -> None:
+        self._api = api
+        self._read = read
+        self._tails: dict[str, tuple[str, ...]] = {}
+        self._known: set[tuple[str, int]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._turn = asyncio.Semaphore(AT_A_TIME)
+
+    def keep(self, pod: Pod) -> None:
+        """Read the last lines of a pod that failed."""
+        assert pod.main is not None
+        previous = pod.main.terminated is None
+        key = (pod.uid, pod.main.restart_count - previous)
+        if key in self._known:
+            return
+        self._known.add(key)
+        if len(self._tasks) < MAX_TAILS:
+            task = asyncio.create_task(self._fetch(pod, pod.main.name, previous))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        else:
+            self._read(pod, ())
+
+    def of(self, pod: str | None) -> tuple[str, ...]:
+        """Give a pod's last lines; none where there are none."""
+        return self._tails.get(pod or "", ())
+
+    def any(self) -> tuple[str, ...]:
+        """Give those of the first pod that has some."""
+        return next(iter(self._tails.values()), ())
+
+    async def settle(self, seconds: float) -> None:
+        """Wait for what is being read."""
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=seconds)
+
+    async def close(self) -> None:
+        """Stop reading."""
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _fetch(self, pod: Pod, container: str, previous: bool) -> None:
+        found: tuple[str, ...] = ()
+        try:
+            async with self._turn:
+                found = await self._last_lines(pod.name, container, previous)
+        except (ApiError, ClusterUnreachableError):
+            # Words about the failure are worth a try, and never an error of their own.
+            pass
+        if found:
+            self._tails.pop(pod.name, None)
+            self._tails[pod.name] = found
+            if len(self._tails) > MAX_TAILS:
+                del self._tails[next(iter(self._tails))]
+        self._read(pod, found)
+
+    async def _last_lines(self, pod: str, container: str, previous: bool) -> tuple[str, ...]:
+        kept: list[str] = []
+        size = 0
+        async with self._api.stream_log(pod, container=container, previous=previous, tail_lines=READ_LINES) as chunks:
+            async for raw in lines(chunks):
+                size += len(raw)
+                if size > MAX_BYTES:
+                    break
+                kept.append(fold(raw.decode(errors="replace")))
+        return tuple(line for line in kept if line)
