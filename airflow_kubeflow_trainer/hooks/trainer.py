@@ -25,6 +25,7 @@ from airflow_kubeflow_trainer.cluster.trainjobs import TrainJobApi
 from airflow_kubeflow_trainer.cluster.waiting import Outcome, WaitSpec
 from airflow_kubeflow_trainer.cluster.watch import lines
 from airflow_kubeflow_trainer.exceptions import ConfigError, KubeflowTrainerError, NotFoundError
+from airflow_kubeflow_trainer.hooks.asking import ask
 from airflow_kubeflow_trainer.hooks.connection import DEFAULT_CONN_ID, ClusterSettings
 from airflow_kubeflow_trainer.trainjob.diagnosis import Diagnosis, Evidence, diagnose_failure, diagnose_success
 from airflow_kubeflow_trainer.trainjob.phase import Phase, PhaseReport, phase_of
@@ -224,7 +225,8 @@ class KubeflowTrainerHook(BaseHook):
         from airflow.providers.common.compat.connection import get_async_connection, get_async_extra_dejson
 
         try:
-            extras: dict[str, Any] = await get_async_extra_dejson(await get_async_connection(self.kubernetes_conn_id))
+            connection = await ask(get_async_connection(self.kubernetes_conn_id))
+            extras: dict[str, Any] = await get_async_extra_dejson(connection)
         except AirflowNotFoundException:
             return self._extras_of_undefined()
         return extras

@@ -9,6 +9,7 @@ from asgiref.sync import sync_to_async
 
 from airflow_kubeflow_trainer.cluster.recording import Recording
 from airflow_kubeflow_trainer.cluster.waiting import WaitSpec
+from airflow_kubeflow_trainer.hooks.asking import ask
 from airflow_kubeflow_trainer.trainjob.progress import XCOM_KEY, Recorder
 from airflow_kubeflow_trainer.triggers.task_state import TaskKey
 
@@ -18,14 +19,14 @@ async def record_of(task: TaskKey, spec: WaitSpec, namespace: str) -> Recording:
     recorder = Recorder(name=spec.name, namespace=namespace, uid=spec.uid, earlier=await _earlier(task))
 
     async def publish(record: dict[str, Any]) -> None:
-        await sync_to_async(_write)(task, record)
+        await ask(sync_to_async(_write)(task, record))
 
     return Recording(recorder, publish, now=time.time)
 
 
 async def _earlier(task: TaskKey) -> dict[str, Any] | None:
     try:
-        found = await sync_to_async(_read)(task)
+        found = await ask(sync_to_async(_read)(task))
     except Exception:  # noqa: BLE001 (without it the record begins anew)
         return None
     return found if isinstance(found, dict) else None

@@ -11,6 +11,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from airflow_kubeflow_trainer.hooks.asking import ask
+
 XCOM_KEY = "trainjob"
 """XCom under which each try says, before it waits, which TrainJob is its own: name, namespace and uid."""
 
@@ -34,7 +36,7 @@ async def is_over(task: TaskKey, uid: str) -> bool:
     """Whether no try waits for the TrainJob with this uid any more."""
     from asgiref.sync import sync_to_async
 
-    if await sync_to_async(_state)(task) in _ENDED_STATES:
+    if await ask(sync_to_async(_state)(task)) in _ENDED_STATES:
         return True
     # Missing: a new try has begun and has not submitted yet. Another: it has.
     return await announced_uid(task) != uid
@@ -44,7 +46,7 @@ async def announced_uid(task: TaskKey) -> str | None:
     """Read which TrainJob the present try waits for; None where it has not said so yet."""
     from asgiref.sync import sync_to_async
 
-    return await sync_to_async(_announced_uid)(task)
+    return await ask(sync_to_async(_announced_uid)(task))
 
 
 def _state(task: TaskKey) -> str | None:
