@@ -12,15 +12,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from airflow_kubeflow_trainer.hooks.trainer import KubeflowTrainerHook as KubeflowTrainerHook
     from airflow_kubeflow_trainer.operators.builtin import BuiltinTrainerOperator as BuiltinTrainerOperator
+    from airflow_kubeflow_trainer.sensors.trainjob import TrainJobSensor as TrainJobSensor
 
 __version__ = "0.1.0.dev0"
 
 _HOMES = {
     "BuiltinTrainerOperator": "airflow_kubeflow_trainer.operators.builtin",
     "KubeflowTrainerHook": "airflow_kubeflow_trainer.hooks.trainer",
+    "TrainJobSensor": "airflow_kubeflow_trainer.sensors.trainjob",
 }
 
-__all__ = ["BuiltinTrainerOperator", "KubeflowTrainerHook", "__version__"]
+__all__ = ["BuiltinTrainerOperator", "KubeflowTrainerHook", "TrainJobSensor", "__version__"]
 
 
 def __getattr__(name: str) -> Any:

@@ -14,6 +14,8 @@
         ├── TrainJobNotStartedError     it never began to train (queue, image, scheduling, volume)
         ├── TrainJobTimeoutError        it ran longer than it was allowed to
         ├── TrainJobDeletedError        somebody deleted it while the task waited
+        ├── TrainJobMissingError        a sensor waited for it, and it never appeared
+        ├── TrainJobSucceededError      it ended well, where a sensor awaited something else
         └── TrainJobFailedError         it ended as failed
             ├── UserCodeError           the training process ended with an error of its own
             ├── OutOfMemoryError        a container was killed for its memory
@@ -111,6 +113,14 @@ class TrainJobTimeoutError(TrainJobError):
 
 class TrainJobDeletedError(TrainJobError):
     """The TrainJob was deleted while the task waited for it."""
+
+
+class TrainJobMissingError(TrainJobError):
+    """The TrainJob that was waited for never appeared."""
+
+
+class TrainJobSucceededError(TrainJobError):
+    """The TrainJob ended well, and something else was awaited of it: to fail, or to be suspended."""
 
 
 class TrainJobFailedError(TrainJobError):

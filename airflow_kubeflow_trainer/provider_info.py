@@ -25,8 +25,12 @@ def get_provider_info() -> dict[str, Any]:
             }
         ],
         "operators": _modules("airflow_kubeflow_trainer.operators.builtin"),
+        "sensors": _modules("airflow_kubeflow_trainer.sensors.trainjob"),
         "hooks": _modules("airflow_kubeflow_trainer.hooks.trainer"),
-        "triggers": _modules("airflow_kubeflow_trainer.triggers.trainjob"),
+        "triggers": _modules(
+            "airflow_kubeflow_trainer.triggers.trainjob",
+            "airflow_kubeflow_trainer.triggers.observing",
+        ),
         "config": {
             "kubeflow_trainer": {
                 "description": "Kubeflow Trainer in Airflow's pages.",

@@ -45,16 +45,18 @@ class Feed:
         self._watch = watch
         self._owner = owner
         self._slim = slim
-        self._subscribers: defaultdict[str, list[Tell]] = defaultdict(list)
+        self._subscribers: defaultdict[str | None, list[Tell]] = defaultdict(list)
         self._objects: defaultdict[str, dict[str, dict[str, Any]]] = defaultdict(dict)
         self._synced = False
         self._task: asyncio.Task[None] | None = None
 
     @contextlib.contextmanager
-    def subscribe(self, name: str, tell: Tell) -> Iterator[None]:
+    def subscribe(self, name: str | None, tell: Tell) -> Iterator[None]:
         """Have everything told that belongs to the TrainJob of that name: what there is now, then each change.
 
         ``WatchType.SYNCED`` follows what there is.
+
+        :param name: None tells of all TrainJobs.
         """
         self._subscribers[name].append(tell)
         if self._task is None:
@@ -67,14 +69,15 @@ class Feed:
         finally:
             self._unsubscribe(name, tell)
 
-    def _catch_up(self, name: str, tell: Tell) -> None:
-        known = self._objects.get(name, {})
+    def _catch_up(self, name: str | None, tell: Tell) -> None:
+        everything = self._objects.values() if name is None else [self._objects.get(name, {})]
+        known = {uid: item for items in everything for uid, item in items.items()}
         for item in known.values():
             tell(WatchEvent(WatchType.ADDED, item))
         if self._synced:
             tell(WatchEvent(WatchType.SYNCED, {"uids": frozenset(known)}))
 
-    def _unsubscribe(self, name: str, tell: Tell) -> None:
+    def _unsubscribe(self, name: str | None, tell: Tell) -> None:
         self._subscribers[name].remove(tell)
         if not self._subscribers[name]:
             del self._subscribers[name]
@@ -133,7 +136,7 @@ class Feed:
         self._tell(name, WatchEvent(WatchType.DELETED, item))
 
     def _tell(self, name: str, event: WatchEvent) -> None:
-        for tell in self._subscribers.get(name, ()):
+        for tell in [*self._subscribers.get(name, ()), *self._subscribers.get(None, ())]:
             tell(event)
 
     def _tell_everybody(self, event: WatchEvent) -> None:

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from airflow.providers.common.compat.sdk import AirflowNotFoundException
 from airflow.sdk.bases.hook import BaseHook
 
-from airflow_kubeflow_trainer.cluster import checking, waiting
+from airflow_kubeflow_trainer.cluster import checking, observing, waiting
 from airflow_kubeflow_trainer.cluster.checking import Finding
 from airflow_kubeflow_trainer.cluster.client import Client
 from airflow_kubeflow_trainer.cluster.credentials import Credentials
@@ -27,9 +27,11 @@ from airflow_kubeflow_trainer.cluster.watch import lines
 from airflow_kubeflow_trainer.exceptions import ConfigError, KubeflowTrainerError, NotFoundError
 from airflow_kubeflow_trainer.hooks.asking import ask
 from airflow_kubeflow_trainer.hooks.connection import DEFAULT_CONN_ID, ClusterSettings
+from airflow_kubeflow_trainer.trainjob.awaiting import Awaited, Verdict
 from airflow_kubeflow_trainer.trainjob.diagnosis import Diagnosis, Evidence, diagnose_failure, diagnose_success
 from airflow_kubeflow_trainer.trainjob.phase import Phase, PhaseReport, phase_of
 from airflow_kubeflow_trainer.trainjob.pods import Pod
+from airflow_kubeflow_trainer.trainjob.seen import Seen
 
 T = TypeVar("T")
 
@@ -175,6 +177,13 @@ class KubeflowTrainerHook(BaseHook):
         if outcome.diagnosis is not None:
             raise outcome.diagnosis.cause.exception(outcome.diagnosis.message)
         return self.get(name)
+
+    def look(self, awaited: Awaited, seen: Seen) -> Verdict | None:
+        """Look once whether TrainJobs have got where they are awaited; None where it is still to be waited.
+
+        :param seen: what earlier looks saw; this one is added.
+        """
+        return self._call(lambda api: observing.look(api, awaited, seen))
 
     def logs(self, name: str, *, trainer_job: str = "node", index: int = 0) -> Iterator[str]:
         """Give the lines that one node of a TrainJob has written so far; none where it has no pod (any more)."""

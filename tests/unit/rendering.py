@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Any
 
-from airflow_kubeflow_trainer import BuiltinTrainerOperator
-
 
 class TaskInstance(SimpleNamespace):
     """What rendering asks of a task instance."""
@@ -31,9 +29,7 @@ class TaskInstance(SimpleNamespace):
         return None
 
 
-def render(
-    operator: Any, *, params: Mapping[str, Any] | None = None, xcoms: Mapping[str, Any] | None = None
-) -> BuiltinTrainerOperator:
+def render(operator: Any, *, params: Mapping[str, Any] | None = None, xcoms: Mapping[str, Any] | None = None) -> Any:
     """Render an operator, or the first task that a mapped one expands to.
 
     :param xcoms: what upstream tasks return, by their ids.
@@ -43,6 +39,4 @@ def render(
     context = {"ti": ti, "task_instance": ti, "dag": operator.dag, "task": prepared, "params": params or {}}
     context |= {"run_id": "r", "dag_run": SimpleNamespace(conf={})}
     prepared.render_template_fields(context, operator.dag.get_template_env())
-    rendered = context["task"]
-    assert isinstance(rendered, BuiltinTrainerOperator)
-    return rendered
+    return context["task"]

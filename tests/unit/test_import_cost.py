@@ -18,6 +18,10 @@ WHAT_DAG_FILES_IMPORT = [
     pytest.param("import airflow_kubeflow_trainer", id="the package"),
     pytest.param("from airflow_kubeflow_trainer import BuiltinTrainerOperator", id="the operator"),
     pytest.param("from airflow_kubeflow_trainer import KubeflowTrainerHook", id="the hook"),
+    pytest.param(
+        "from airflow_kubeflow_trainer import TrainJobSensor; TrainJobSensor(task_id='t', label_selector='a=b')",
+        id="the sensor",
+    ),
     pytest.param("from airflow_kubeflow_trainer.config import LoraConfig, TorchTuneConfig", id="the configuration"),
 ]
 

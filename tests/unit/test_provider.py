@@ -44,9 +44,9 @@ def test_the_provider_declares_no_connection_type() -> None:
     assert not {"connection-types", "hook-class-names"} & get_provider_info().keys()
 
 
-@pytest.mark.parametrize("kind", ["operators", "hooks", "triggers"])
+@pytest.mark.parametrize("kind", ["operators", "sensors", "hooks", "triggers"])
 def test_the_modules_that_are_named_can_be_imported_and_hold_what_they_say(kind: str) -> None:
-    bases: dict[str, str] = {"operators": "Operator", "hooks": "Hook", "triggers": "Trigger"}
+    bases: dict[str, str] = {"operators": "Operator", "sensors": "Sensor", "hooks": "Hook", "triggers": "Trigger"}
     for entry in get_provider_info()[kind]:
         for name in entry["python-modules"]:
             module: Any = importlib.import_module(name)

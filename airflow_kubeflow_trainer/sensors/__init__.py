@@ -1,0 +1,1 @@
+"""Sensors: tasks that wait for TrainJobs which somebody else runs."""
