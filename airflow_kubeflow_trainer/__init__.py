@@ -13,16 +13,18 @@ if TYPE_CHECKING:
     from airflow_kubeflow_trainer.hooks.trainer import KubeflowTrainerHook as KubeflowTrainerHook
     from airflow_kubeflow_trainer.operators.builtin import BuiltinTrainerOperator as BuiltinTrainerOperator
     from airflow_kubeflow_trainer.sensors.trainjob import TrainJobSensor as TrainJobSensor
+    from airflow_kubeflow_trainer.triggers.trainjob_event import TrainJobEventTrigger as TrainJobEventTrigger
 
 __version__ = "0.1.0.dev0"
 
 _HOMES = {
     "BuiltinTrainerOperator": "airflow_kubeflow_trainer.operators.builtin",
     "KubeflowTrainerHook": "airflow_kubeflow_trainer.hooks.trainer",
+    "TrainJobEventTrigger": "airflow_kubeflow_trainer.triggers.trainjob_event",
     "TrainJobSensor": "airflow_kubeflow_trainer.sensors.trainjob",
 }
 
-__all__ = ["BuiltinTrainerOperator", "KubeflowTrainerHook", "TrainJobSensor", "__version__"]
+__all__ = ["BuiltinTrainerOperator", "KubeflowTrainerHook", "TrainJobEventTrigger", "TrainJobSensor", "__version__"]
 
 
 def __getattr__(name: str) -> Any:

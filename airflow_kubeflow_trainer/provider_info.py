@@ -29,6 +29,7 @@ def get_provider_info() -> dict[str, Any]:
         "hooks": _modules("airflow_kubeflow_trainer.hooks.trainer"),
         "triggers": _modules(
             "airflow_kubeflow_trainer.triggers.trainjob",
+            "airflow_kubeflow_trainer.triggers.trainjob_event",
             "airflow_kubeflow_trainer.triggers.observing",
         ),
         "config": {

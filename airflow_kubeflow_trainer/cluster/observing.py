@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 from typing import Any
 
 from airflow_kubeflow_trainer.cluster.feed import Feed
@@ -77,7 +78,7 @@ def refusal(error: Exception) -> KubeflowTrainerError:
     return KubeflowTrainerError(f"{type(error).__name__}: {error}")
 
 
-async def batches(feed: Feed, name: str | None) -> AsyncIterator[list[WatchEvent]]:
+async def batches(feed: Feed, name: str | None) -> AsyncGenerator[list[WatchEvent], None]:
     """Give what the feed tells, as much at a time as there is; what there is at first comes whole.
 
     :raises ApiError: the cluster refuses to tell.
@@ -103,16 +104,17 @@ async def _watch(
     api: TrainJobApi, feed: Feed, awaited: Awaited, seen: Seen, note: Callable[[str], None]
 ) -> Verdict | None:
     matches = awaited.matcher()
-    async for events in batches(feed, awaited.name):
-        for event in events:
-            _take(event, seen, matches, note)
-        uids = next((event.object["uids"] for event in events if event.type is WatchType.SYNCED), None)
-        if uids is not None and seen.missing_from(uids):
-            # A feed that others share may be a moment behind, and has not heard yet of what we saw before it.
-            seen.see_all(await _find(api, awaited))
-        verdict = decide(awaited, seen)
-        if verdict is not None:
-            return verdict
+    async with aclosing(batches(feed, awaited.name)) as changes:
+        async for events in changes:
+            for event in events:
+                _take(event, seen, matches, note)
+            uids = next((event.object["uids"] for event in events if event.type is WatchType.SYNCED), None)
+            if uids is not None and seen.missing_from(uids):
+                # A feed that others share may be a moment behind, and not have heard of what we saw before it.
+                seen.see_all(await _find(api, awaited))
+            verdict = decide(awaited, seen)
+            if verdict is not None:
+                return verdict
     raise AssertionError("A feed has no end")
 
 

@@ -24,7 +24,7 @@ from airflow_kubeflow_trainer.exceptions import (
 )
 from airflow_kubeflow_trainer.trainjob.awaiting import Awaited, Until, Verdict, Which, expire
 from airflow_kubeflow_trainer.trainjob.seen import Seen, Sighting
-from airflow_kubeflow_trainer.trainjob.selectors import parse_selector
+from airflow_kubeflow_trainer.trainjob.selectors import check_selector
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -248,17 +248,6 @@ class TrainJobSensor(BaseSensorOperator):
         from airflow_kubeflow_trainer.hooks.trainer import KubeflowTrainerHook
 
         return KubeflowTrainerHook(**self.cluster)
-
-
-def check_selector(selector: str) -> None:
-    """Refuse what is no label selector.
-
-    :raises ConfigError: naming the field, in the API server's words.
-    """
-    try:
-        parse_selector(selector)
-    except ConfigError as error:
-        raise ConfigError(f"label_selector: {error}; write it like 'team=nlp,stage in (a, b)'") from error
 
 
 def _in_time(verdict: Verdict) -> Verdict:

@@ -36,6 +36,18 @@ def parse_selector(text: str) -> Selector:
     return lambda labels: all(requirement(labels) for requirement in requirements)
 
 
+def check_selector(text: str, *, field: str = "label_selector") -> str:
+    """Refuse what is no label selector.
+
+    :raises ConfigError: naming the field.
+    """
+    try:
+        parse_selector(text)
+    except ConfigError as error:
+        raise ConfigError(f"{field}: {error}; write it like 'team=nlp,stage in (a, b)'") from error
+    return text
+
+
 def _requirement(found: re.Match[str]) -> Selector:
     if found["absent"]:
         absent = found["absent_key"]

@@ -22,6 +22,10 @@ WHAT_DAG_FILES_IMPORT = [
         "from airflow_kubeflow_trainer import TrainJobSensor; TrainJobSensor(task_id='t', label_selector='a=b')",
         id="the sensor",
     ),
+    pytest.param(
+        "from airflow_kubeflow_trainer import TrainJobEventTrigger; TrainJobEventTrigger(label_selector='a=b')",
+        id="the event trigger",
+    ),
     pytest.param("from airflow_kubeflow_trainer.config import LoraConfig, TorchTuneConfig", id="the configuration"),
 ]
 
