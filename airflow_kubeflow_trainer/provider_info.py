@@ -32,6 +32,8 @@ def get_provider_info() -> dict[str, Any]:
             "airflow_kubeflow_trainer.triggers.trainjob_event",
             "airflow_kubeflow_trainer.triggers.observing",
         ),
+        # Airflow 3.2 and later.
+        "cli": ["airflow_kubeflow_trainer.cli.airflow_commands.get_commands"],
         "config": {
             "kubeflow_trainer": {
                 "description": "Kubeflow Trainer in Airflow's pages.",

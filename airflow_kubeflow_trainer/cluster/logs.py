@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import deque
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -177,6 +177,16 @@ class LogFollower:
 
 def _is_refusal(error: Exception) -> bool:
     return isinstance(error, ApiError) and error.status < 500 and error.status != 429
+
+
+async def read_log(api: TrainJobApi, pod: Pod, *, follow: bool = False) -> AsyncIterator[LogLine]:
+    """Read what the present run of a pod's main container has written; with ``follow`` until it ends."""
+    reader = _Reader(pod.name)
+    container = pod.main.name if pod.main is not None else None
+    async with api.stream_log(pod.name, container=container, follow=follow, timestamps=True) as chunks:
+        async for raw in lines(chunks):
+            if (line := reader.read(raw)) is not None:
+                yield line
 
 
 _TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")

@@ -81,11 +81,15 @@ class ClusterSettings:
         return found if self.verify_ssl else replace(found, ssl_context=_unverified(found.ssl_context))
 
     async def _load(self) -> Credentials:
-        if self.in_cluster or (self._source() == _DEFAULT_SOURCE and _POD_NAMESPACE_FILE.exists()):
+        if self.is_in_cluster():
             return credentials.in_cluster()
         if self.kube_config is not None:
             return await credentials.from_kubeconfig_dict(self.kube_config, context=self.cluster_context)
         return await credentials.from_kubeconfig(self.config_file, context=self.cluster_context)
+
+    def is_in_cluster(self) -> bool:
+        """Whether the service account of our own pod is used: asked for, or nothing else is named."""
+        return self.in_cluster or (self._source() == _DEFAULT_SOURCE and _POD_NAMESPACE_FILE.exists())
 
     def _source(self) -> str:
         if self.in_cluster:
