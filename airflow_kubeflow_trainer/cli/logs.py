@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import json
 import sys
 from collections.abc import Callable
@@ -43,7 +44,15 @@ async def _logs(api: TrainJobApi, options: argparse.Namespace, write: Callable[[
 
 
 async def _follow(api: TrainJobApi, name: str, trainer: str, write: Callable[[LogLine], None]) -> Exit:
-    outcome = await waiting.wait(api, WaitSpec(name=name, trainer_job=trainer), _Teller(write))
+    teller = _Teller(write)
+    following = asyncio.ensure_future(waiting.wait(api, WaitSpec(name=name, trainer_job=trainer), teller))
+    teller.on_broken_pipe = following.cancel
+    try:
+        outcome = await following
+    except asyncio.CancelledError:
+        if teller.broken is not None:
+            raise teller.broken from None
+        raise
     if outcome.diagnosis is None:
         return Exit.DONE
     tell(f"logs: {outcome.diagnosis.message}")
@@ -54,7 +63,17 @@ class _Teller:
     """Writes the training's lines to standard output, and all else to standard error."""
 
     def __init__(self, write: Callable[[LogLine], None]) -> None:
-        self.line = write
+        self.broken: BrokenPipeError | None = None
+        self.on_broken_pipe: Callable[[], object] = lambda: None
+        self._write = write
+
+    def line(self, line: LogLine) -> None:
+        try:
+            self._write(line)
+        except BrokenPipeError as error:
+            # Raised here, it would be one pod's log that cannot be read, and the waiting would go on.
+            self.broken = error
+            self.on_broken_pipe()
 
     def phase(self, report: PhaseReport) -> None:
         tell(f"# {report}")

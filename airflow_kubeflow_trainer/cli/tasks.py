@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import math
 import os
 import sys
 from dataclasses import replace
@@ -52,6 +53,16 @@ def rendered_task(options: argparse.Namespace) -> tuple[TrainJobOperator, TaskId
 def _check_map_index(task: Any, map_index: int | None) -> None:
     if map_index is not None and not task.is_mapped:
         raise ConfigError(f"--map-index: task {task.task_id!r} is not mapped")
+    count = _count(task) if task.is_mapped else None
+    if count is not None and not 0 <= (map_index or 0) < count:
+        raise ConfigError(f"--map-index: task {task.task_id!r} is mapped to {count}, so there is no {map_index or 0}")
+
+
+def _count(task: Any) -> int | None:
+    """Say how many a mapped task expands to; None where only a run tells."""
+    mapped = task._get_specified_expand_input().value
+    each = list(mapped.values()) if isinstance(mapped, dict) else [mapped]
+    return math.prod(map(len, each)) if all(isinstance(values, list | tuple | dict) for values in each) else None
 
 
 def _dag(dag_id: str, dag_file: str | None) -> DAG:

@@ -10,6 +10,7 @@ import pytest
 
 PYTHON = os.environ["AIRFLOW_PYTHON"]
 VERSION = os.environ["AIRFLOW_VERSION"]
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -42,6 +43,21 @@ print("airflow-kubeflow-trainer" in manager.providers, manager.hooks["kubernetes
     said = output(["-c", program], home=home)
 
     assert said.splitlines()[-1] == "True apache-airflow-providers-cncf-kubernetes"
+
+
+@pytest.mark.skipif(VERSION == "3.1", reason="its command line takes no commands of providers")
+def test_our_commands_are_in_its_command_line(home: Path) -> None:
+    said = output(["-m", "airflow", "kubeflow-trainer", "--help"], home=home)
+
+    assert "validate" in said
+
+
+def test_a_task_is_rendered(home: Path) -> None:
+    arguments = ["render", "finetune_llm", "finetune", "--dag-file", str(ROOT / "dags" / "finetune_llm.py")]
+
+    said = output(["-m", "airflow_kubeflow_trainer", *arguments], home=home)
+
+    assert said.startswith("apiVersion: trainer.kubeflow.org/v1alpha1\nkind: TrainJob\n")
 
 
 def output(arguments: list[str], *, home: Path) -> str:
