@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from airflow_kubeflow_trainer.hooks.trainer import KubeflowTrainerHook as KubeflowTrainerHook
     from airflow_kubeflow_trainer.operators.builtin import BuiltinTrainerOperator as BuiltinTrainerOperator
+    from airflow_kubeflow_trainer.operators.custom import CustomTrainerOperator as CustomTrainerOperator
     from airflow_kubeflow_trainer.sensors.trainjob import TrainJobSensor as TrainJobSensor
     from airflow_kubeflow_trainer.triggers.trainjob_event import TrainJobEventTrigger as TrainJobEventTrigger
 
@@ -19,12 +20,20 @@ __version__ = "0.1.0.dev0"
 
 _HOMES = {
     "BuiltinTrainerOperator": "airflow_kubeflow_trainer.operators.builtin",
+    "CustomTrainerOperator": "airflow_kubeflow_trainer.operators.custom",
     "KubeflowTrainerHook": "airflow_kubeflow_trainer.hooks.trainer",
     "TrainJobEventTrigger": "airflow_kubeflow_trainer.triggers.trainjob_event",
     "TrainJobSensor": "airflow_kubeflow_trainer.sensors.trainjob",
 }
 
-__all__ = ["BuiltinTrainerOperator", "KubeflowTrainerHook", "TrainJobEventTrigger", "TrainJobSensor", "__version__"]
+__all__ = [
+    "BuiltinTrainerOperator",
+    "CustomTrainerOperator",
+    "KubeflowTrainerHook",
+    "TrainJobEventTrigger",
+    "TrainJobSensor",
+    "__version__",
+]
 
 
 def __getattr__(name: str) -> Any:

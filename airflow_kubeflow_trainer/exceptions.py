@@ -16,6 +16,7 @@
         ├── TrainJobDeletedError        somebody deleted it while the task waited
         ├── TrainJobMissingError        a sensor waited for it, and it never appeared
         ├── TrainJobSucceededError      it ended well, where a sensor awaited something else
+        ├── ResultError                 it succeeded, but what its function returned did not arrive
         └── TrainJobFailedError         it ended as failed
             ├── UserCodeError           the training process ended with an error of its own
             ├── OutOfMemoryError        a container was killed for its memory
@@ -121,6 +122,10 @@ class TrainJobMissingError(TrainJobError):
 
 class TrainJobSucceededError(TrainJobError):
     """The TrainJob ended well, and something else was awaited of it: to fail, or to be suspended."""
+
+
+class ResultError(TrainJobError):
+    """The training succeeded, but what its function returned could not be handed over."""
 
 
 class TrainJobFailedError(TrainJobError):

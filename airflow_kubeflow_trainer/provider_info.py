@@ -24,8 +24,16 @@ def get_provider_info() -> dict[str, Any]:
                 "tags": ["kubernetes", "ml"],
             }
         ],
-        "operators": _modules("airflow_kubeflow_trainer.operators.builtin"),
+        "operators": _modules(
+            "airflow_kubeflow_trainer.operators.builtin", "airflow_kubeflow_trainer.operators.custom"
+        ),
         "sensors": _modules("airflow_kubeflow_trainer.sensors.trainjob"),
+        "task-decorators": [
+            {
+                "name": "kubeflow_trainer",
+                "class-name": "airflow_kubeflow_trainer.decorators.kubeflow_trainer_task",
+            }
+        ],
         "hooks": _modules("airflow_kubeflow_trainer.hooks.trainer"),
         "triggers": _modules(
             "airflow_kubeflow_trainer.triggers.trainjob",

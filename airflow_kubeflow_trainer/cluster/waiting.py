@@ -76,6 +76,8 @@ class Outcome:
     """Whether the TrainJob may still be going on: a clock of ours ran out, or the cluster cannot be asked."""
     log_tail: tuple[str, ...] = ()
     """The last lines of the log that explains the end: rank 0's, or that of the pod that failed."""
+    returned: str | None = None
+    """What rank 0 left as its termination message when it succeeded; None where its pod was not seen to."""
 
 
 class Reporter(Protocol):
@@ -125,7 +127,7 @@ async def wait(
             waiting.tell(waiting.report)
         if recording is not None:
             await recording.finish(diagnosis)
-        return Outcome(diagnosis=diagnosis, alive=waiting.alive(diagnosis), log_tail=waiting.log_tail(diagnosis))
+        return waiting.outcome(diagnosis)
     finally:
         await waiting.close()
         if recording is not None:
@@ -233,6 +235,15 @@ class _Waiting:
         if self._recording is not None:
             self._recording.see_restart(pod)
 
+    def outcome(self, diagnosis: Diagnosis | None) -> Outcome:
+        """Put together what is known at the end."""
+        return Outcome(
+            diagnosis=diagnosis,
+            alive=self.alive(diagnosis),
+            log_tail=self.log_tail(diagnosis),
+            returned=self._evidence.returned,
+        )
+
     def alive(self, diagnosis: Diagnosis | None) -> bool:
         """Whether the TrainJob goes on although the waiting is over."""
         deleted = diagnosis is not None and diagnosis.cause is Cause.DELETED
@@ -326,7 +337,6 @@ class _Waiting:
         """Decide whether a pod that has failed is worth another run."""
         assert pod.main is not None
         assert pod.main.failure is not None
-        self._evidence.hear(pod.name, tail)
         reason = why_not_again(
             pod.main.failure, tail, failed_runs=self._failed_runs.see(pod), max_restarts=self._spec.max_restarts
         )

@@ -40,8 +40,11 @@ if TYPE_CHECKING:
     from airflow.sdk.definitions.mappedoperator import OperatorPartial
 
     from airflow_kubeflow_trainer.hooks.trainer import KubeflowTrainerHook
+    from airflow_kubeflow_trainer.triggers.event import TrainJobEvent
     from airflow_kubeflow_trainer.triggers.trainjob import TrainJobTrigger
 
+LATER = "{{ }}"
+"""Stands for an argument that is known when the task runs."""
 DEFAULT_CONN_ID = "kubernetes_default"
 DEFAULT_STARTUP_TIMEOUT = timedelta(hours=1)
 DEFER_MARGIN_SECONDS = 300.0
@@ -56,8 +59,7 @@ class TrainJobOperator(BaseOperator):
     :param initializer: where the data set and the model come from. Default: what the runtime says.
     :param output: where the trained model is kept. Default: nowhere; on the stock runtimes it lies on a volume that
         is deleted with the TrainJob.
-    :param kubernetes_conn_id: Airflow connection of type ``kubernetes``. Default ``kubernetes_default``. None: the
-        service account of Airflow's own pod, else the default kubeconfig.
+    :param kubernetes_conn_id: Airflow connection of type ``kubernetes``. Default ``kubernetes_default``.
     :param namespace: Kubernetes namespace. Default: the connection's, else ``default``.
     :param in_cluster: use the service account of Airflow's own pod. Default: what the connection says.
     :param config_file: path of a kubeconfig on the worker and the triggerer. Default: what the connection says.
@@ -107,6 +109,16 @@ class TrainJobOperator(BaseOperator):
         "runtime_patches": RuntimePatch,
     }
     """Which arguments are configs, and of which model; a list of them is a list of that model."""
+    related: ClassVar[Mapping[str, Any]] = {
+        "runtime": LATER,
+        "runtime_kind": "ClusterTrainingRuntime",
+        "initializer": None,
+        "output": None,
+        "on_finish_action": OnFinishAction.KEEP_TRAINJOB,
+    }
+    """Arguments that :meth:`check_arguments` looks at together, by what they are where they are left out."""
+    natively_rendered: ClassVar[frozenset[str]] = frozenset()
+    """Template fields whose templates give what they give elsewhere in the DAG; all others give text."""
     # Strings that end in .yaml or .json are what they are, not files to be opened.
     template_ext: Sequence[str] = ()
     # execute() may know more of the manifest than was known before it: the runtime as it is on the cluster.
@@ -120,7 +132,7 @@ class TrainJobOperator(BaseOperator):
         runtime_kind: str = "ClusterTrainingRuntime",
         initializer: Initializer | Mapping[str, Any] | Any | None = None,
         output: PersistentVolumeOutput | Mapping[str, Any] | Any | None = None,
-        kubernetes_conn_id: str | None = DEFAULT_CONN_ID,
+        kubernetes_conn_id: str = DEFAULT_CONN_ID,
         namespace: str | None = None,
         in_cluster: bool | None = None,
         config_file: str | None = None,
@@ -183,6 +195,18 @@ class TrainJobOperator(BaseOperator):
 
         :raises ConfigError: a field is wrong.
         """
+
+    @classmethod
+    def checked_argument(cls, name: str, value: Any) -> Any:
+        """Check an argument by itself, and give it as Airflow can store and render it.
+
+        :raises ConfigError: naming the argument, and what would be right.
+        """
+        model = cls.config_models.get(name)
+        if model is not None:
+            return config_as_template(name, value, model)
+        check_argument(name, value)
+        return value
 
     @classmethod
     def check_arguments(cls, arguments: Mapping[str, Any]) -> None:
@@ -251,7 +275,12 @@ class TrainJobOperator(BaseOperator):
         error = error_of(ended)
         if error is not None:
             raise error
-        self.log.info("TrainJob %s/%s succeeded. Result: %s", ended["namespace"], ended["name"], ended["result"])
+        result = self.result_of(context, ended)
+        self.log.info("TrainJob %s/%s succeeded. Result: %s", ended["namespace"], ended["name"], result)
+        return result
+
+    def result_of(self, context: Context, ended: TrainJobEvent) -> Any:
+        """Say what the task returns."""
         return ended["result"]
 
     def _defer(self, trigger: TrainJobTrigger) -> NoReturn:
@@ -294,11 +323,18 @@ class TrainJobOperator(BaseOperator):
     ) -> None:
         # The one step of rendering that mapped tasks share with others.
         text_env = context["dag"].get_template_env(force_sandboxed=True)
-        super()._do_render_template_fields(parent, template_fields, context, text_env, seen_oids)
+        as_text = [field for field in template_fields if field not in self.natively_rendered]
+        super()._do_render_template_fields(parent, as_text, context, text_env, seen_oids)
+        native = [field for field in template_fields if field in self.natively_rendered]
+        super()._do_render_template_fields(parent, native, context, jinja_env, seen_oids)
         if parent is self:
             # A field that is wrong is execute()'s to refuse, where the message reaches the task's log.
             with contextlib.suppress(KubeflowTrainerError):
+                self.take_from_context(context)
                 self.show_manifest(self.manifest(identity_of(context)))
+
+    def take_from_context(self, context: Context) -> None:
+        """Take what the TrainJob needs of the run's context; the fields are rendered by now."""
 
     def _render(self, template: jinja2.Template, context: Any, dag: Any = None) -> str:
         # Always as text, which the configs read by their fields' types: a native DAG would make 0.001 of "1e-3".
@@ -359,7 +395,7 @@ class TrainJobOperator(BaseOperator):
     def cluster(self) -> dict[str, Any]:
         """The hook's arguments: names only."""
         return {
-            "kubernetes_conn_id": optional_text(self.kubernetes_conn_id, field="kubernetes_conn_id"),
+            "kubernetes_conn_id": self.kubernetes_conn_id,
             "namespace": namespace_name(self.namespace),
             "in_cluster": self.in_cluster,
             "config_file": self.config_file,

@@ -13,8 +13,7 @@ from typing import Any
 from airflow.sdk.definitions.mappedoperator import MappedOperator, OperatorPartial
 from airflow.sdk.definitions.xcom_arg import XComArg
 
-from airflow_kubeflow_trainer.config.actions import OnFinishAction
-from airflow_kubeflow_trainer.operators.arguments import check_argument, config_as_template
+from airflow_kubeflow_trainer.operators.base import LATER
 
 
 class ConfigPartial(OperatorPartial):
@@ -37,7 +36,9 @@ class ConfigPartial(OperatorPartial):
             for name, values in mapped_kwargs.items()
         }
         related = {
-            name: values if isinstance(values, list) else [_LATER] for name, values in each.items() if name in _TOGETHER
+            name: values if isinstance(values, list) else [LATER]
+            for name, values in each.items()
+            if name in self._related
         }
         for chosen in itertools.product(*related.values()):
             self._check_together(dict(zip(related, chosen, strict=True)))
@@ -48,12 +49,18 @@ class ConfigPartial(OperatorPartial):
         if isinstance(kwargs, list):
             kwargs = [_checked(self.operator_class, item) if isinstance(item, Mapping) else item for item in kwargs]
         for item in kwargs if isinstance(kwargs, list) else [kwargs]:
-            self._check_together(item if isinstance(item, Mapping) else dict.fromkeys(_TOGETHER, _LATER))
+            self._check_together(item if isinstance(item, Mapping) else dict.fromkeys(self._related, LATER))
         return self._with_upstreams(super().expand_kwargs(kwargs, strict=strict))
 
     def _check_together(self, mapped: Mapping[str, Any]) -> None:
         operator: Any = self.operator_class
-        operator.check_arguments({**_TOGETHER, **mapped, **self.kwargs})
+        operator.check_arguments({**self._related, **mapped, **self.kwargs})
+
+    @property
+    def _related(self) -> Mapping[str, Any]:
+        operator: Any = self.operator_class
+        related: Mapping[str, Any] = operator.related
+        return related
 
     def _with_upstreams(self, operator: MappedOperator) -> MappedOperator:
         # `output` is an argument whose attribute has another name, so Airflow does not look into it.
@@ -62,26 +69,4 @@ class ConfigPartial(OperatorPartial):
 
 
 def _checked(operator_class: Any, kwargs: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: _check(operator_class, name, value) for name, value in kwargs.items()}
-
-
-def _check(operator_class: Any, name: str, value: Any) -> Any:
-    model = operator_class.config_models.get(name)
-    if model is not None:
-        return config_as_template(name, value, model)
-    check_argument(name, value)
-    return value
-
-
-_LATER = "{{ }}"
-"""Stands for an argument that is known when the task runs."""
-
-_TOGETHER: Mapping[str, Any] = {
-    "runtime": _LATER,
-    "runtime_kind": "ClusterTrainingRuntime",
-    "config": None,
-    "initializer": None,
-    "output": None,
-    "on_finish_action": OnFinishAction.KEEP_TRAINJOB,
-}
-"""Arguments that are checked together, by what they are where they are left out."""
+    return {name: operator_class.checked_argument(name, value) for name, value in kwargs.items()}

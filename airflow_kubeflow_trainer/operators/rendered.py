@@ -26,7 +26,7 @@ def manifest_parts(manifest: Mapping[str, Any]) -> dict[str, str]:
 
 
 def to_yaml(value: Any) -> str:
-    """Write YAML as a person would: in the order given, long lines unbroken."""
+    """Write YAML as a person would: in the order given, long lines unbroken, a text of several lines as it stands."""
     import yaml
 
     class Dumper(yaml.SafeDumper):
@@ -34,6 +34,10 @@ def to_yaml(value: Any) -> str:
             # What stands in several places is written in each: &id001 is not for people.
             return True
 
+    def write_text(dumper: Any, text: str) -> Any:
+        return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+
+    Dumper.add_representer(str, write_text)
     text: str = yaml.dump(value, Dumper=Dumper, sort_keys=False, allow_unicode=True, width=10_000)
     return text
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from airflow_kubeflow_trainer.exceptions import ConfigError
 from airflow_kubeflow_trainer.trainjob.recipe import CONFIGS, LLAMA_70B, QWEN, Case, NotKnownYetError, Recipe, known
-from airflow_kubeflow_trainer.trainjob.settings import component, optimizer, setting
+from airflow_kubeflow_trainer.trainjob.settings import component, optimizer, overrides, setting
 
 IMMUTABLE_KEYS = ("output_dir", "tokenizer.path", "tokenizer.merges_file", "checkpointer.checkpoint_dir")
 """Keys that the runtime sets, and admission refuses."""
@@ -27,22 +27,6 @@ def check(case: Case) -> None:
             found = problem(case)
             if found is not None:
                 raise ConfigError(f"config.{found}")
-
-
-def check_resuming(case: Case, *, fresh_output: bool) -> None:
-    """Refuse to go on from a checkpoint where none can be.
-
-    :param fresh_output: whether each try writes to a folder of its own.
-    :raises ConfigError: the try would look for the checkpoint there.
-    """
-    # TorchTune looks in output_dir, unless told of another place (training/checkpointing/_utils.py).
-    with contextlib.suppress(NotKnownYetError):
-        elsewhere = "checkpointer.recipe_checkpoint" in case.overrides
-        if fresh_output and not elsewhere and setting(case, "resume_from_checkpoint") is True:
-            raise ConfigError(
-                "config.resume_from_checkpoint: TorchTune looks for the checkpoint in the output, which is a new "
-                "folder in each try; name that of an earlier training: output=PersistentVolumeOutput(..., sub_path=...)"
-            )
 
 
 def checked_recipe(case: Case) -> Recipe:
@@ -67,7 +51,7 @@ def _several_nodes(case: Case) -> str | None:
 
 
 def _key_of_the_runtimes(case: Case) -> str | None:
-    for key in case.overrides:
+    for key in overrides(case):
         if key.removeprefix("~") in IMMUTABLE_KEYS:
             return f"overrides: {key!r} is the runtime's to set, and Trainer refuses it here"
     return None

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from airflow_kubeflow_trainer.config.custom import CustomTrainerConfig
 from airflow_kubeflow_trainer.config.environment import env_entries
 from airflow_kubeflow_trainer.config.initializers import Initializer
 from airflow_kubeflow_trainer.config.output import PersistentVolumeOutput
@@ -13,7 +14,7 @@ from airflow_kubeflow_trainer.config.patches import RuntimePatch
 from airflow_kubeflow_trainer.config.resources import resource_requirements
 from airflow_kubeflow_trainer.config.torchtune import TorchTuneConfig
 from airflow_kubeflow_trainer.exceptions import ConfigError
-from airflow_kubeflow_trainer.trainjob.checks import check_resuming, checked_recipe
+from airflow_kubeflow_trainer.trainjob.checks import checked_recipe
 from airflow_kubeflow_trainer.trainjob.identity import PREFIX, TaskIdentity, path_segment
 from airflow_kubeflow_trainer.trainjob.recipe import Case
 from airflow_kubeflow_trainer.trainjob.runtime import (
@@ -23,6 +24,7 @@ from airflow_kubeflow_trainer.trainjob.runtime import (
     TRAINER,
     RuntimeView,
 )
+from airflow_kubeflow_trainer.trainjob.script import Call, function_command
 from airflow_kubeflow_trainer.trainjob.torchtune import torchtune_arguments
 
 MANAGER = f"{PREFIX}/operator"
@@ -56,22 +58,47 @@ def builtin_trainjob(options: JobOptions, config: TorchTuneConfig) -> dict[str, 
     """
     case = Case.on(options.runtime, config)
     recipe = checked_recipe(case)
-    check_resuming(case, fresh_output=_output_is_fresh(options))
     trainer: dict[str, Any] = {
         # Trainer chooses recipe and config only where the command is exactly this.
         "command": ["tune", "run"],
         "args": torchtune_arguments(config, options.initializer, recipe),
     }
+    return _trainjob(options, trainer | _nodes(config, case.asked()))
+
+
+def custom_trainjob(options: JobOptions, config: CustomTrainerConfig, call: Call | None) -> dict[str, Any]:
+    """Make the TrainJob that calls a function, or runs a container of its author's.
+
+    :raises ConfigError: the function or its arguments cannot be carried.
+    """
+    trainer: dict[str, Any] = {}
+    if config.image is not None:
+        trainer["image"] = config.image
+    command, args = config.command, config.args
+    if call is not None:
+        command, args = function_command(
+            call,
+            policy=options.runtime.policy,
+            packages=config.packages_to_install or (),
+            index_urls=config.pip_index_urls or (),
+        )
+    if command is not None:
+        trainer["command"] = list(command)
+    if args is not None:
+        trainer["args"] = list(args)
+    return _trainjob(options, trainer | _nodes(config, config.resources_per_node))
+
+
+def _nodes(config: TorchTuneConfig | CustomTrainerConfig, resources: Mapping[str, Any] | None) -> dict[str, Any]:
     # Python holds back what it writes to a pipe: progress would come minutes late.
-    trainer["env"] = env_entries({"PYTHONUNBUFFERED": "1", **config.env})
+    found: dict[str, Any] = {"env": env_entries({"PYTHONUNBUFFERED": "1", **(config.env or {})})}
     if config.num_nodes is not None:
-        trainer["numNodes"] = config.num_nodes
+        found["numNodes"] = config.num_nodes
     if config.num_proc_per_node is not None:
-        trainer["numProcPerNode"] = config.num_proc_per_node
-    resources = case.asked()
+        found["numProcPerNode"] = config.num_proc_per_node
     if resources is not None:
-        trainer["resourcesPerNode"] = resource_requirements(resources)
-    return _trainjob(options, trainer)
+        found["resourcesPerNode"] = resource_requirements(dict(resources))
+    return found
 
 
 def output_location(options: JobOptions) -> dict[str, str] | None:
@@ -180,13 +207,6 @@ def _sub_path(options: JobOptions) -> str:
     identity = options.identity
     # The TrainJob's name tells tries apart, and ids that make the same folder name.
     return "/".join(path_segment(part) for part in (identity.dag_id, identity.run_id, identity.task_id, options.name))
-
-
-def _output_is_fresh(options: JobOptions) -> bool:
-    """Whether what lies at OUTPUT_PATH begins empty; of a runtime that is patched or not Trainer's, nobody knows."""
-    if options.output is not None:
-        return options.output.sub_path is None
-    return options.runtime.output_dies_with_trainjob and not options.runtime_patches
 
 
 def _check_managers(patches: list[dict[str, Any]]) -> None:

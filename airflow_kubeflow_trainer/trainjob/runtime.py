@@ -45,6 +45,9 @@ class RuntimeView:
     """Resources of the trainer's container; what a TrainJob without resources gets."""
     output_dies_with_trainjob: bool
     """Whether /workspace lies on a claim that is deleted with the TrainJob."""
+    policy: str = "torch"
+    """Trainer's policy, which says how the processes start: ``torch``, ``mpi``, ``jax``, ``xgboost``, ...; empty where
+    the runtime has none."""
 
     @classmethod
     def from_object(cls, runtime: Mapping[str, Any]) -> Self:
@@ -58,6 +61,7 @@ class RuntimeView:
             jobs=tuple(_job(job) for job in template["replicatedJobs"]),
             resources=next((c.get("resources") or {} for c in _containers(trainer)), {}),
             output_dies_with_trainjob=_claim_dies(template),
+            policy=next((key for key in spec.get("mlPolicy") or {} if key != "numNodes"), ""),
         )
 
     @classmethod

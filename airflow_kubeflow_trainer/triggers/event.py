@@ -25,10 +25,11 @@ class TrainJobEvent(TypedDict):
     alive: bool
     """Whether the TrainJob may still be going on."""
     message: str
-    """Why it failed and what to do, in sentences; empty where it succeeded."""
     log_tail: list[str]
     result: Any
-    """What the task returns where the training succeeded."""
+    """Where the trained model lies; None where it is not kept."""
+    returned: str | None
+    """What a training function returned, as its termination message has it; None where rank 0's pod was not seen."""
     metrics: dict[str, Any]
     """The last value of each metric that the training told."""
 
@@ -44,15 +45,16 @@ def event_of(
         uid=uid,
         cause=diagnosis.cause.value if diagnosis else None,
         alive=outcome.alive,
-        message=str(diagnosis)[:MAX_MESSAGE] if diagnosis else "",
+        message=diagnosis.message[:MAX_MESSAGE] if diagnosis else "",
         log_tail=[line[:MAX_TAIL_LINE] for line in outcome.log_tail],
         result=result,
+        returned=outcome.returned,
         metrics=dict(list(metrics.items())[:MAX_METRICS]),
     )
 
 
 def error_of(event: TrainJobEvent) -> KubeflowTrainerError | None:
-    """Make the exception that a task fails with: why, what to do, and the log's last lines. None for a success."""
+    """Make the exception that a task fails with: cause, sentence and the log's last lines. None for a success."""
     if event["cause"] is None:
         return None
     text = f"TrainJob {event['namespace']}/{event['name']} did not succeed. {event['message']}"

@@ -6,13 +6,11 @@ import asyncio
 import json
 import threading
 import traceback
-from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4
 
 import pytest
 from airflow.sdk import DAG
-from airflow.sdk.bases.operator import ExecutorSafeguard
 from airflow.sdk.exceptions import TaskDeferred
 
 from airflow_kubeflow_trainer import BuiltinTrainerOperator
@@ -32,7 +30,6 @@ from airflow_kubeflow_trainer.exceptions import (
     UserCodeError,
 )
 from airflow_kubeflow_trainer.hooks.trainer import KubeflowTrainerHook
-from airflow_kubeflow_trainer.local.cluster import LocalCluster
 from airflow_kubeflow_trainer.operators import execution
 from airflow_kubeflow_trainer.operators.base import identity_of
 from airflow_kubeflow_trainer.trainjob.manifest import JobOptions
@@ -41,27 +38,6 @@ from airflow_kubeflow_trainer.triggers.trainjob import TrainJobTrigger
 from tests.shell_operator import ShellOperator, Task
 
 LABEL = "airflow.kubeflow-trainer.io/try-number"
-
-
-@pytest.fixture(autouse=True)
-def outside_of_a_task_runner(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ExecutorSafeguard, "test_mode", True)
-
-
-@pytest.fixture
-def hook(local_cluster: LocalCluster, monkeypatch: pytest.MonkeyPatch) -> KubeflowTrainerHook:
-    extra = {"kube_config_path": str(local_cluster.kubeconfig), "namespace": "default"}
-    monkeypatch.setenv("AIRFLOW_CONN_TEST_CLUSTER", json.dumps({"conn_type": "kubernetes", "extra": extra}))
-    return KubeflowTrainerHook("test_cluster")
-
-
-@pytest.fixture
-def task(hook: KubeflowTrainerHook) -> Iterator[Task]:
-    task = Task()
-    yield task
-    for trainjob in hook.list():
-        if task.run_id in (trainjob["metadata"].get("annotations") or {}).values():
-            hook.delete(trainjob["metadata"]["name"])
 
 
 def operator(script: str, **kwargs: Any) -> ShellOperator:

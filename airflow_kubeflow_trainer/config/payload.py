@@ -1,0 +1,119 @@
+"""Values as JSON, and those that JSON lacks as tagged JSON: ``{"__type__": "date", "value": "2026-01-31"}``.
+
+=============  ==========================================
+``__type__``   ``value``
+=============  ==========================================
+``float``      ``"nan"``, ``"inf"``, ``"-inf"``
+``datetime``   ISO 8601, with the offset where there is one
+``date``       ISO 8601
+``time``       ISO 8601
+``timedelta``  ``[days, seconds, microseconds]``
+``Path``       text
+``Decimal``    text
+``bytes``      base64
+``tuple``      a list
+``dict``       a dict that has a key ``__type__`` of its own
+=============  ==========================================
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from enum import Enum
+from pathlib import PurePath
+from typing import Any
+
+from airflow_kubeflow_trainer.config.markers import is_template
+from airflow_kubeflow_trainer.exceptions import ConfigError
+
+TAG = "__type__"
+
+
+def encode(value: Any, *, field: str, rendered: bool) -> Any:
+    """Turn a value into (tagged) JSON.
+
+    :param field: what the names in messages begin with.
+    :param rendered: whether templates and XComArgs have become values; before that they are left as they are.
+    :raises ConfigError: naming the part that has no such form.
+    """
+    if not rendered and is_template(value):
+        return value
+    if isinstance(value, Enum):
+        return encode(value.value, field=field, rendered=rendered)
+    # By isinstance, not by identity: Airflow's context has proxies.
+    if value is None:
+        return None
+    if isinstance(value, bool | str | int):
+        return _plainest(value)
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else _tagged("float", str(float(value)))
+    for kind, (name, form) in _FORMS.items():
+        if isinstance(value, kind):
+            return _tagged(name, form(value))
+    if isinstance(value, Mapping):
+        return _encode_mapping(value, field, rendered)
+    if isinstance(value, Sequence) and not isinstance(value, bytearray | memoryview):
+        # Not only lists: the XComs of a mapped task come as a sequence of Airflow's own.
+        items = [encode(item, field=f"{field}.{index}", rendered=rendered) for index, item in enumerate(value)]
+        return _tagged("tuple", items) if isinstance(value, tuple) else items
+    raise ConfigError(
+        f"{field}: a {type(value).__qualname__} cannot travel to the cluster; give text, numbers, True, False, None, "
+        "lists, tuples, dicts, bytes, Decimal, Path, or dates and times, or where it is to be found"
+    )
+
+
+def decode(value: Any) -> Any:
+    """Read what a training function has returned: JSON, with tags for ``float`` and ``dict`` alone."""
+    if isinstance(value, list):
+        return [decode(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if TAG not in value:
+        return {key: decode(item) for key, item in value.items()}
+    if value[TAG] == "float":
+        return float(value["value"])
+    return {key: decode(item) for key, item in value["value"].items()}
+
+
+def to_json(value: Any) -> str:
+    """Write JSON as people read it: with letters of all languages, where UTF-8 can carry them."""
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        # A lone half of a surrogate pair.
+        return json.dumps(value, allow_nan=False)
+    return text
+
+
+def _plainest(value: bool | str | int) -> bool | str | int:
+    return bool(value) if isinstance(value, bool) else str(value) if isinstance(value, str) else int(value)
+
+
+def _encode_mapping(value: Mapping[Any, Any], field: str, rendered: bool) -> dict[str, Any]:
+    for key in value:
+        if not isinstance(key, str):
+            raise ConfigError(f"{field}: the key {key!r} must be text: JSON has no other keys")
+    items = {str(key): encode(item, field=f"{field}.{key}", rendered=rendered) for key, item in value.items()}
+    return _tagged("dict", items) if TAG in items else items
+
+
+def _tagged(name: str, value: Any) -> dict[str, Any]:
+    return {TAG: name, "value": value}
+
+
+_FORMS: Mapping[type, tuple[str, Callable[[Any], Any]]] = {
+    # A datetime is a date, too.
+    datetime: ("datetime", lambda value: value.isoformat()),
+    date: ("date", lambda value: value.isoformat()),
+    time: ("time", lambda value: value.isoformat()),
+    timedelta: ("timedelta", lambda value: [value.days, value.seconds, value.microseconds]),
+    PurePath: ("Path", str),
+    Decimal: ("Decimal", str),
+    bytes: ("bytes", lambda value: base64.b64encode(value).decode()),
+}
