@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Build etcd, kube-apiserver, kube-controller-manager, JobSet and Kubeflow Trainer into the folder that is named.
+# Build etcd, kube-apiserver, kube-controller-manager, kubectl, JobSet and Kubeflow Trainer into the folder that is named.
 set -euo pipefail
 out=${1:?the folder to build into}
 command -v go >/dev/null || { echo "The real control plane is built by Go (1.26 or newer), and there is none: see https://go.dev/doc/install" >&2; exit 1; }

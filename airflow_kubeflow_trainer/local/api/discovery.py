@@ -10,7 +10,6 @@ from airflow_kubeflow_trainer.local.api.resources import SERVED, ApiResource
 
 KUBERNETES_VERSION = "v1.36.3"
 """Whose behaviour is played; clients judge by it what they may ask for."""
-_VERBS = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"]
 _REVIEWS = {
     "authorization.k8s.io": {
         "selfsubjectaccessreviews": "SelfSubjectAccessReview",
@@ -81,7 +80,7 @@ def _entry(resource: ApiResource) -> dict[str, Any]:
         "singularName": resource.singular,
         "namespaced": resource.namespaced,
         "kind": resource.kind,
-        "verbs": _VERBS,
+        "verbs": list(resource.verbs),
     }
     if resource.short_names:
         entry["shortNames"] = list(resource.short_names)

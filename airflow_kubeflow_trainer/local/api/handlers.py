@@ -66,6 +66,8 @@ class Handlers:
 
     async def _answer_about_server(self, request: web.Request) -> web.StreamResponse:
         path = request.path.rstrip("/")
+        if openapi.wants_explanation(path, request.headers):
+            return web.Response(status=406, text=openapi.NO_EXPLANATION)
         if request.method == "POST":
             review = reviews.answer(path, await read_body(request))
             if review is not None:
@@ -133,7 +135,8 @@ class Handlers:
         return answer(obj)
 
     async def _delete_collection(self, request: web.Request, target: Target) -> web.StreamResponse:
-        if target.resource.namespaced and target.namespace is None:
+        everywhere = target.resource.namespaced and target.namespace is None
+        if everywhere or "deletecollection" not in target.resource.verbs:
             raise errors.method_not_allowed()
         options = delete_options(await read_body(request), request.query)
         page = list_page(self._store, target.resource, target.namespace, list_options(target.resource, request.query))

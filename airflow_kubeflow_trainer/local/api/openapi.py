@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from airflow_kubeflow_trainer.local.api.discovery import KUBERNETES_VERSION
 from airflow_kubeflow_trainer.local.api.resources import SERVED, ApiResource
 
 _ROOT = "/openapi/v3"
+_TRAINER_REFERENCE = "https://pkg.go.dev/github.com/kubeflow/trainer/v2/pkg/apis/trainer/v1alpha1"
+
+
+NO_EXPLANATION = f"""\
+the local cluster does not offer `kubectl explain`; TrainJobs are described at {_TRAINER_REFERENCE}"""
+
+
+def wants_explanation(path: str, headers: Mapping[str, str]) -> bool:
+    """Whether ``kubectl explain`` asks: without descriptions it would fail in words of its own templates.
+
+    It passes on what a server says with 406 and as plain text only.
+    """
+    return path.startswith("/openapi/") and headers.get("Kubectl-Command", "").startswith("kubectl explain")
 
 
 def describe(path: str) -> dict[str, Any] | None:
@@ -23,6 +37,7 @@ def describe(path: str) -> dict[str, Any] | None:
         "openapi": "3.0.0",
         "info": {"title": "Kubernetes", "version": KUBERNETES_VERSION},
         "paths": {_object_path(resource): {"patch": _patch(resource)} for resource in served},
+        "components": {"schemas": {}},
     }
 
 

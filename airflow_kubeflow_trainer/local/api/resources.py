@@ -41,6 +41,7 @@ class ApiResource(Resource):
     """Further subresources, each with its kind."""
     selectable_fields: tuple[str, ...] = _NAME_AND_NAMESPACE
     """What field selectors may name."""
+    verbs: tuple[str, ...] = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
     returns_deleted: bool = False
     """Whether DELETE answers with the object; with a Status otherwise."""
     custom: bool = False
@@ -79,6 +80,7 @@ NAMESPACES = _core(
     namespaced=False,
     short_names=("ns",),
     has_status=True,
+    verbs=("create", "delete", "get", "list", "patch", "update", "watch"),
     selectable_fields=(*_NAME, "status.phase"),
     returns_deleted=True,
 )
