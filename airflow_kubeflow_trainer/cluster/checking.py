@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from airflow_kubeflow_trainer.cluster.resources import TRAINER_GROUP, TRAINJOBS
 from airflow_kubeflow_trainer.cluster.trainjobs import TrainJobApi
 from airflow_kubeflow_trainer.exceptions import ApiError, ForbiddenError, NotFoundError, UnauthorizedError
 
-GROUP_PATH = "/apis/trainer.kubeflow.org/v1alpha1"
+API_VERSION = TRAINJOBS.api_version
 SUPPORTED = "Kubeflow Trainer 2.2 and 2.3 are supported"
+_TRAINING_OPERATOR = "kubeflow.org"
 _UNKNOWN = re.compile(r'unknown field "spec\.(\w+)"')
 _REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 
@@ -41,25 +43,45 @@ async def check(api: TrainJobApi) -> list[Finding]:
     """
     server = api.client.credentials.server
     try:
-        await api.client.get(GROUP_PATH)
+        missing = await _missing(api)
     except UnauthorizedError:
         return [Finding(f"The cluster at {server} does not accept the credentials (401)", good=False)]
-    except NotFoundError:
-        words = f"The cluster at {server} answers, but Kubeflow Trainer v2 is not installed: it serves no {GROUP_PATH}"
-        return [Finding(words, good=False)]
-    except ForbiddenError:
-        pass  # Discovery may be closed to us; what matters is asked for below.
+    if missing is not None:
+        return [Finding(f"The cluster at {server} answers, but {missing}", good=False)]
     findings = [Finding(f"The cluster at {server} answers, and accepts the credentials"), await _version(api)]
     if findings[-1].good:
         findings += [*await _permissions(api), await _runtimes(api)]
     return findings
 
 
+async def _missing(api: TrainJobApi) -> str | None:
+    """Say what the cluster serves in place of the TrainJobs that we speak of; None where it serves those."""
+    try:
+        served = await _versions(api, TRAINER_GROUP)
+        if served is None:
+            older = await _versions(api, _TRAINING_OPERATOR)
+            found = f", only the Training Operator before it ({', '.join(older)})" if older else ""
+            return f"Kubeflow Trainer v2 is not installed: it serves no {API_VERSION}{found}"
+    except ForbiddenError:
+        return None  # Discovery may be closed to us; what matters is asked for below.
+    if API_VERSION not in served:
+        return f"its Kubeflow Trainer serves {', '.join(served)}, and not {API_VERSION}. {SUPPORTED}"
+    return None
+
+
+async def _versions(api: TrainJobApi, group: str) -> list[str] | None:
+    try:
+        found = await api.client.get(f"/apis/{group}")
+    except NotFoundError:
+        return None
+    return [version["groupVersion"] for version in found["versions"]]
+
+
 async def _version(api: TrainJobApi) -> Finding:
     """Find Trainer's version by what its TrainJobs may hold: nothing is created, and no other right is needed."""
     probe = {
-        "apiVersion": "trainer.kubeflow.org/v1alpha1",
-        "kind": "TrainJob",
+        "apiVersion": API_VERSION,
+        "kind": TRAINJOBS.kind,
         "metadata": {"generateName": "airflow-check-", "namespace": api.namespace},
         # The one is of 2.2 and later, the other of 2.1.
         "spec": {"runtimeRef": {"name": "airflow-check"}, "runtimePatches": [], "podTemplateOverrides": []},
@@ -70,7 +92,8 @@ async def _version(api: TrainJobApi) -> Finding:
         unknown = set(_UNKNOWN.findall(error.message))
         if "runtimePatches" in unknown:
             found = "2.0 or older" if "podTemplateOverrides" in unknown else "2.1"
-            return Finding(f"Kubeflow Trainer is {found}, by the schema of its TrainJobs. {SUPPORTED}", good=False)
+            schema = f"by the schema of its TrainJobs ({API_VERSION})"
+            return Finding(f"Kubeflow Trainer is {found}, {schema}. {SUPPORTED}", good=False)
         if isinstance(error, ForbiddenError) and "admission webhook" not in error.message:
             return Finding(f"Not permitted to create TrainJobs: {error.message}", good=False)
         if isinstance(error, NotFoundError) and error.details.get("kind") == "namespaces":

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from airflow_kubeflow_trainer.exceptions import TrainJobRejectedError
 from airflow_kubeflow_trainer.hooks.trainer import KubeflowTrainerHook
@@ -29,11 +30,6 @@ def connect(monkeypatch: pytest.MonkeyPatch) -> Connect:
         return KubeflowTrainerHook("checked")
 
     return connect
-
-
-def bare(directory: Path, version: str | None) -> ControlPlane:
-    """An API server with the CRDs of a Trainer's version, or with none."""
-    return ControlPlane(directory, only_crds=BUILT / "manifests" / f"crds-{version}" if version else directory)
 
 
 def test_a_cluster_with_all_that_is_needed_is_good(plane: ControlPlane, connect: Connect) -> None:
@@ -59,22 +55,54 @@ def test_bad_credentials_are_told(plane: ControlPlane, connect: Connect) -> None
     assert "does not accept the credentials" in words
 
 
+def definition(group: str, version: str, kind: str) -> str:
+    """A CustomResourceDefinition of which nothing counts but what it is called."""
+    plural = f"{kind.lower()}s"
+    schema = {"openAPIV3Schema": {"type": "object"}}
+    names = {"kind": kind, "listKind": f"{kind}List", "plural": plural, "singular": kind.lower()}
+    return yaml.safe_dump(
+        {
+            "apiVersion": "apiextensions.k8s.io/v1",
+            "kind": "CustomResourceDefinition",
+            "metadata": {"name": f"{plural}.{group}"},
+            "spec": {
+                "group": group,
+                "names": names,
+                "scope": "Namespaced",
+                "versions": [{"name": version, "served": True, "storage": True, "schema": schema}],
+            },
+        }
+    )
+
+
+TRAINER_2_1 = "Kubeflow Trainer is 2.1, by the schema of its TrainJobs (trainer.kubeflow.org/v1alpha1)"
+LATER = "its Kubeflow Trainer serves trainer.kubeflow.org/v1beta1, and not trainer.kubeflow.org/v1alpha1"
+OPERATOR = "is not installed: it serves no trainer.kubeflow.org/v1alpha1, only the Training Operator before it"
+
+
 @pytest.mark.parametrize(
-    ("version", "good", "words"),
+    ("crds", "words"),
     [
-        pytest.param(None, False, "Kubeflow Trainer v2 is not installed", id="no Trainer"),
-        pytest.param("2.1.0", False, "Kubeflow Trainer is 2.1,", id="too old"),
-        pytest.param("2.2.1", False, "There is no runtime", id="supported, without runtimes"),
+        pytest.param(None, "Kubeflow Trainer v2 is not installed", id="no Trainer"),
+        pytest.param(definition("kubeflow.org", "v1", "PyTorchJob"), f"{OPERATOR} (kubeflow.org/v1)", id="before it"),
+        pytest.param("2.1.0", TRAINER_2_1, id="too old"),
+        pytest.param("2.2.1", "There is no runtime", id="supported, without runtimes"),
+        pytest.param(definition("trainer.kubeflow.org", "v1beta1", "TrainJob"), LATER, id="another API version"),
     ],
 )
-def test_what_trainer_there_is_is_told(
-    tmp_path: Path, connect: Connect, version: str | None, good: bool, words: str
-) -> None:
-    with bare(tmp_path, version) as plane:
-        answer = connect(plane.kubeconfig_for(plane.token)).test_connection()
+def test_what_trainer_there_is_is_told(tmp_path: Path, connect: Connect, crds: str | None, words: str) -> None:
+    folder = tmp_path / "crds"
+    folder.mkdir()
+    if crds is not None and crds[0].isdigit():
+        folder = BUILT / "manifests" / f"crds-{crds}"
+    elif crds is not None:
+        (folder / "crd.yaml").write_text(crds)
 
-    assert answer[0] is good
-    assert words in answer[1]
+    with ControlPlane(tmp_path / "plane", only_crds=folder) as plane:
+        good, said = connect(plane.kubeconfig_for(plane.token)).test_connection()
+
+    assert not good
+    assert words in said
 
 
 def test_a_task_on_a_trainer_that_is_too_old_is_told_so(
@@ -84,7 +112,7 @@ def test_a_task_on_a_trainer_that_is_too_old_is_told_so(
     path = "/apis/trainer.kubeflow.org/v1alpha1/clustertrainingruntimes"
     stock = plane.call("get", f"{path}/torch-distributed")
     stock["metadata"] = {"name": stock["metadata"]["name"]}
-    with bare(tmp_path, "2.1.0") as old:
+    with ControlPlane(tmp_path, only_crds=BUILT / "manifests" / "crds-2.1.0") as old:
         old.call("create", path, stock)
         connect(old.kubeconfig_for(old.token))
         operator = ShellOperator(task_id="t", script="true", kubernetes_conn_id="checked", deferrable=False)
