@@ -9,7 +9,7 @@ COMPAT_TESTS := tests/compat tests/airflow/test_finetuning.py tests/ui/test_scen
 CHROMIUMS := chromium chromium-browser google-chrome google-chrome-stable
 
 # What `make test` leaves to targets of their own.
-SLOWER_TESTS := tests/compat tests/control_plane tests/ui tests/airflow/test_killing.py
+SLOWER_TESTS := tests/compat tests/control_plane tests/sdk tests/ui tests/airflow/test_killing.py
 
 export UV := $(CURDIR)/.build/bootstrap/bin/uv
 export UV_PYTHON_DOWNLOADS := never
@@ -18,7 +18,7 @@ SETUP := .venv/.synced
 PYTEST := $(VENV_PYTHON) -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup browser demo test test-killing test-ui test-compat control-plane test-control-plane lint bench docs clean
+.PHONY: help setup browser demo test test-killing test-ui test-compat control-plane test-control-plane test-sdk lint bench docs clean
 .DELETE_ON_ERROR:
 
 help: ## List these targets.
@@ -44,6 +44,9 @@ control-plane: .build/control-plane/.built ## Build the real Kubernetes and Kube
 
 test-control-plane: $(SETUP) .build/control-plane/.built ## Run the tests that hold us to the real control plane.
 	@$(PYTEST) tests/control_plane $(ARGS)
+
+test-sdk: $(SETUP) .build/sdk/.installed ## Run the tests of the Kubeflow SDK on the local cluster.
+	@SDK_PYTHON=$(CURDIR)/.build/sdk/bin/python $(PYTEST) tests/sdk $(ARGS)
 
 browser: ## Install the Chromium that tests/ui look with, where there is none (Debian, Ubuntu; as root).
 	@for name in $(CHROMIUMS); do command -v $$name >/dev/null && exit; done; apt-get update -qq && apt-get install -qq -y chromium
@@ -94,6 +97,12 @@ $(SETUP): pyproject.toml uv.lock | $(UV)
 	@$(UV) venv --quiet --clear --python $(VENV_PYTHON) .build/compat/$*
 	@$(UV) pip install --quiet --python .build/compat/$*/bin/python --requirements $<
 	@$(UV) pip install --quiet --python .build/compat/$*/bin/python --no-deps --editable .
+	@touch $@
+
+.build/sdk/.installed: tests/sdk/requirements.txt | $(SETUP)
+	@echo "Installing the Kubeflow SDK into .build/sdk"
+	@$(UV) venv --quiet --clear --python $(VENV_PYTHON) .build/sdk
+	@$(UV) pip install --quiet --python .build/sdk/bin/python --requirements $<
 	@touch $@
 
 .PHONY: $(AIRFLOWS:%=test-compat-%)

@@ -12,6 +12,7 @@ from pathlib import Path
 from airflow_kubeflow_trainer.cluster.client import Client
 from airflow_kubeflow_trainer.cluster.credentials import Credentials
 from airflow_kubeflow_trainer.local.admission import admit
+from airflow_kubeflow_trainer.local.announcing import announce_trainer
 from airflow_kubeflow_trainer.local.api import ApiServer
 from airflow_kubeflow_trainer.local.controller import run_controller, runtimes
 from airflow_kubeflow_trainer.local.folder import ClusterFolder
@@ -85,6 +86,7 @@ async def _parts(client: Client, options: ClusterOptions, client_ca_file: Path) 
         isolation=options.isolation,
     )
     await runtimes.install(client)
+    await announce_trainer(client)
     tasks = [
         asyncio.create_task(keep_running("controller", lambda: run_controller(client))),
         asyncio.create_task(keep_running("kubelet", lambda: run_kubelet(client, kubelet, ready=node_ready))),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -50,7 +51,8 @@ async def read_patch(request: web.Request, resource: ApiResource) -> Callable[[A
     kinds = {kind: patch for kind, patch in _PATCHES.items() if not (resource.custom and patch is strategic_merge)}
     apply = kinds.get(request.content_type)
     if request.content_type in _APPLY:
-        message = f"the local cluster does not do server-side apply: send one of {', '.join(kinds)}"
+        instead = f"leave `--server-side` out, or send one of {', '.join(kinds)}"
+        message = f"the local cluster does not offer server-side apply: {instead}"
         raise StatusError(415, "UnsupportedMediaType", message)
     if apply is None:
         raise errors.unsupported_media_type(tuple(kinds))
@@ -70,7 +72,7 @@ async def _read(request: web.Request) -> bytes:
 
 def _parse(text: bytes) -> Any:
     try:
-        parsed = json.loads(text, parse_constant=_refuse_constant)
+        parsed = json.loads(text, parse_constant=_refuse_constant, parse_float=_number, parse_int=_number)
         return _with_whole_characters(parsed) if b"\\ud" in text.lower() else parsed
     except (ValueError, RecursionError) as error:
         raise bad_request(f"the object provided is unrecognized: json parse error: {error}") from None
@@ -80,6 +82,17 @@ def _with_whole_characters(value: Any) -> Any:
     """Replace halves of characters by U+FFFD, as Go's decoder does: no encoding could store them."""
     whole = json.dumps(value, ensure_ascii=False).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     return json.loads(whole)
+
+
+def _number(text: str) -> int | float:
+    """Return the number that Go's types hand on: 1.0 is the integer 1, and what 64 bits cannot hold is none."""
+    number = float(text)
+    if math.isinf(number):
+        raise ValueError(f"json: cannot unmarshal number {text} into Go value of type float64")
+    if not number.is_integer():
+        return number
+    exact = int(text) if text.lstrip("-").isdecimal() else int(number)
+    return exact if -(2**63) <= exact < 2**63 else number
 
 
 def _refuse_constant(name: str) -> None:

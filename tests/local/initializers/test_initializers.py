@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from aiohttp import web
+
+from tests.hub import Private, serving_hub
 
 HUB_FILES = {
     "models": {"acme/tiny": {"config.json": b"{}", "model.safetensors": b"weights", "model.bin": b"old"}},
@@ -19,7 +20,6 @@ HUB_FILES = {
 }
 TOKEN = "hf_secret"
 PRIVATE = "acme/private"
-COMMIT = "a" * 40
 
 
 @dataclass
@@ -53,53 +53,10 @@ async def initialize(tmp_path: Path, kind: str, *, host_root: str = "/", **env: 
 
 @pytest.fixture
 async def hub() -> AsyncIterator[str]:
-    """A small Hugging Face hub: its model, its data set, and one repository that wants a token."""
-
-    def repository(request: web.Request) -> dict[str, bytes]:
-        kind, name = request.match_info["kind"], f"{request.match_info['owner']}/{request.match_info['name']}"
-        if name == PRIVATE and request.headers.get("Authorization") == f"Bearer {TOKEN}":
-            return {"config.json": b"{}"}
-        if name not in HUB_FILES.get(kind, {}):
-            raise web.HTTPUnauthorized(headers={"X-Error-Code": "RepoNotFound"}, text="{}")
-        return HUB_FILES[kind][name]
-
-    async def info(request: web.Request) -> web.Response:
-        files = [{"rfilename": name} for name in repository(request)]
-        name = f"{request.match_info['owner']}/{request.match_info['name']}"
-        return web.json_response({"id": name, "sha": COMMIT, "siblings": files, "private": False, "tags": []})
-
-    async def tree(request: web.Request) -> web.Response:
-        entries = [
-            {"type": "file", "path": name, "size": len(content), "oid": "0" * 40}
-            for name, content in repository(request).items()
-        ]
-        return web.json_response(entries)
-
-    async def file(request: web.Request) -> web.Response:
-        content = repository(request)[request.match_info["path"]]
-        headers = {"X-Repo-Commit": COMMIT, "ETag": '"1"'}
-        return web.Response(body=content, headers=headers)
-
-    def kind_of(handler: object, kind: str) -> object:
-        async def handle(request: web.Request) -> web.Response:
-            request.match_info["kind"] = kind
-            return await handler(request)  # type: ignore[operator, no-any-return]
-
-        return handle
-
-    application = web.Application()
-    for kind, prefix in (("models", ""), ("datasets", "/datasets")):
-        base = f"/api/{kind}/{{owner}}/{{name}}"
-        add = application.router.add_get
-        add(base, kind_of(info, kind))  # type: ignore[arg-type]
-        add(base + "/revision/{revision}", kind_of(info, kind))  # type: ignore[arg-type]
-        add(base + "/tree/{revision}", kind_of(tree, kind))  # type: ignore[arg-type]
-        add(f"{prefix}/{{owner}}/{{name}}/resolve/{{revision}}/{{path:.*}}", kind_of(file, kind))  # type: ignore[arg-type]
-    runner = web.AppRunner(application)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    yield f"http://127.0.0.1:{runner.addresses[0][1]}"
-    await runner.cleanup()
+    """A hub with a model, a data set, and one repository that wants a token."""
+    private = {PRIVATE: Private(token=TOKEN, files={"config.json": b"{}"})}
+    async with serving_hub(HUB_FILES, private=private) as url:
+        yield url
 
 
 async def test_a_model_comes_from_the_hub_without_what_trainer_leaves_out(tmp_path: Path, hub: str) -> None:
