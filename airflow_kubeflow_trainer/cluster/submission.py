@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -21,6 +22,7 @@ from airflow_kubeflow_trainer.trainjob.runtime import RuntimeView
 
 RETRY_DELAYS_SECONDS = (1.0, 4.0, 15.0)
 """Between tries of a creation that got no answer, or one that says "later" (429, 5xx)."""
+_UNKNOWN_TO_2_2 = re.compile(r'unknown field "spec\.runtimePatches.*\.terminationGracePeriodSeconds"')
 
 
 async def create_or_adopt(
@@ -79,6 +81,8 @@ async def read_runtime(
 async def _known_runtimes(api: TrainJobApi) -> str:
     try:
         names = sorted(runtime["metadata"]["name"] for runtime in await api.list_runtimes())
+    except ForbiddenError as error:
+        return f" Which there are may not be read: {error.message}"
     except ApiError:
         return ""
     return f" There are: {', '.join(names) or 'none'}"
@@ -89,6 +93,8 @@ def _refusal(api: TrainJobApi, manifest: Mapping[str, Any], error: ApiError) -> 
         hint = " (is Kubeflow Trainer v2 installed, and does the namespace exist?)"
     elif 'unknown field "spec.runtimePatches"' in error.message:
         hint = f" (its Kubeflow Trainer is 2.1 or older, whose TrainJobs have no runtimePatches; {SUPPORTED})"
+    elif _UNKNOWN_TO_2_2.search(error.message):
+        hint = " (terminationGracePeriodSeconds in runtime_patches takes Kubeflow Trainer 2.3, and the cluster has 2.2)"
     else:
         hint = ""
     name = f"{api.namespace}/{manifest['metadata']['name']}"
