@@ -4,12 +4,15 @@
 PYTHON ?= python3
 UV_VERSION := 0.13.9
 AIRFLOWS := 3.1 3.2
-# What runs on each of $(AIRFLOWS) too: tasks that are deferred, mapped, failed and killed, and what their pages show.
-COMPAT_TESTS := tests/compat tests/airflow/test_finetuning.py tests/ui/test_scenes.py
+# What runs on each of $(AIRFLOWS) too: tasks that are deferred, mapped, failed and killed, events, and what pages show.
+COMPAT_TESTS := tests/compat tests/airflow/test_finetuning.py tests/airflow/test_observing.py tests/ui/test_scenes.py
 CHROMIUMS := chromium chromium-browser google-chrome google-chrome-stable
 
+# Tests in which something of a real Airflow dies.
+KILLING_TESTS := tests/airflow/test_killing.py tests/airflow/test_observing.py
+
 # What `make test` leaves to targets of their own.
-SLOWER_TESTS := tests/compat tests/control_plane tests/sdk tests/ui tests/airflow/test_killing.py
+SLOWER_TESTS := tests/compat tests/control_plane tests/sdk tests/ui $(KILLING_TESTS)
 
 export UV := $(CURDIR)/.build/bootstrap/bin/uv
 export UV_PYTHON_DOWNLOADS := never
@@ -33,7 +36,7 @@ test: $(SETUP) ## Run the tests; ARGS="-k words" narrows them. The targets that 
 	@$(PYTEST) tests $(SLOWER_TESTS:%=--ignore=%) $(ARGS)
 
 test-killing: $(SETUP) ## Run the tests that kill, clear and time out tasks of a real Airflow, and its triggerer.
-	@$(PYTEST) tests/airflow/test_killing.py $(ARGS)
+	@$(PYTEST) $(KILLING_TESTS) $(ARGS)
 
 test-ui: $(SETUP) browser ## Run the tests that look at the Training tab with a real Chromium.
 	@$(PYTEST) tests/ui $(ARGS)

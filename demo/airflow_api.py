@@ -66,6 +66,17 @@ class AirflowApi:
         state: str = self._call("GET", f"/dags/{dag_id}/dagRuns/{run_id}")["state"]
         return state
 
+    def run_ids(self, dag_id: str) -> list[str]:
+        """The runs of a DAG."""
+        return [run["dag_run_id"] for run in self._call("GET", f"/dags/{dag_id}/dagRuns")["dag_runs"]]
+
+    def asset_events(self) -> list[dict[str, Any]]:
+        """The latest hundred events of assets, each with `extra` and the runs that it started."""
+        events: list[dict[str, Any]] = self._call(
+            "GET", "/assets/events", params={"order_by": "-timestamp", "limit": 100}
+        )["asset_events"]
+        return events
+
     def task(self, dag_id: str, run_id: str, task_id: str, *, map_index: int = -1) -> dict[str, Any]:
         """A task instance as the REST API shows it (`state`, `try_number`, `start_date`, ...)."""
         task: dict[str, Any] = self._call("GET", self._task_path(dag_id, run_id, task_id, map_index))

@@ -37,6 +37,27 @@ class Cluster:
         found = self.call("get", TRAINJOBS.path(namespace=NAMESPACE))["items"]
         return [job for job in found if {dag_id, run_id} <= set(job["metadata"].get("annotations", {}).values())]
 
+    def submit(self, name: str, script: str = "true", **metadata: Any) -> dict[str, Any]:
+        """Submit a TrainJob beside Airflow, as somebody else does."""
+        trainjob = {
+            "apiVersion": TRAINJOBS.api_version,
+            "kind": TRAINJOBS.kind,
+            "metadata": {"name": name, "namespace": NAMESPACE, **metadata},
+            "spec": {
+                "runtimeRef": {"name": "torch-distributed"},
+                "trainer": {"command": ["sh", "-c", script], "numProcPerNode": 1},
+            },
+        }
+        return self.call("create", TRAINJOBS.path(namespace=NAMESPACE), trainjob)
+
+    def trainjob(self, name: str) -> dict[str, Any]:
+        """A TrainJob as it is now."""
+        return self.call("get", TRAINJOBS.path(namespace=NAMESPACE, name=name))
+
+    def delete(self, name: str) -> None:
+        """Delete a TrainJob."""
+        self.call("delete", TRAINJOBS.path(namespace=NAMESPACE, name=name))
+
     def create_claim(self, name: str) -> None:
         """Make room for a model."""
         claim = {

@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 from demo import training_log
-from demo.airflow_api import LogLine
+from demo.airflow_api import LogLine, wait_until
 from demo.airflow_stack import AirflowStack
 from tests.airflow.administration import Cluster
 from tests.airflow.stack import airflow_stack, tiny_parameters
+from tests.airflow.told import Told
 from tests.control_plane import all_reduce
 from tests.control_plane.plane import ControlPlane
 
@@ -36,6 +37,8 @@ def airflow(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Itera
     with airflow_stack(tmp_path_factory.mktemp("airflow"), connections={"kubernetes_default": extra}) as stack:
         stack.wait_for_dag("tiny_train")
         stack.wait_for_dag("shell_pair")
+        stack.wait_for_dag("wait_for_trainjob")
+        stack.wait_for_dag("when_a_trainjob_ends")
         yield stack
 
 
@@ -69,6 +72,33 @@ def test_a_dag_trains_on_two_nodes_with_torch_distributed(airflow: AirflowStack,
     assert task["state"] == "success", text(lines)
     assert all_reduce.SUM_OF_TWO in [line.text for line in lines]
     assert completion(cluster.trainjobs("shell_pair", run_id)) == ("True", "AllJobsCompleted")
+
+
+def test_a_dag_waits_for_a_trainjob_that_is_submitted_later(airflow: AirflowStack, cluster: Cluster) -> None:
+    run_id = airflow.api.trigger("wait_for_trainjob", conf={"trainjob": "submitted-later"})
+    airflow.api.wait_for_task("wait_for_trainjob", run_id, "trained", "deferred", timeout=TIMEOUT)
+
+    cluster.submit("submitted-later")
+
+    assert airflow.api.wait_for_run("wait_for_trainjob", run_id, timeout=TIMEOUT) == "success"
+    seen = airflow.api.xcom("wait_for_trainjob", run_id, "trained", "return_value")
+    assert (seen["phase"], seen["reason"]) == ("Succeeded", "AllJobsCompleted")
+
+
+def test_a_dag_is_woken_by_the_end_of_a_trainjob(airflow: AirflowStack, cluster: Cluster) -> None:
+    name = Told(airflow, cluster).end_one_that_is_told()
+
+    [run_id, *_] = wait_until(
+        lambda: airflow.api.run_ids("when_a_trainjob_ends"), bool, what="a run of the DAG", timeout=TIMEOUT
+    )
+    assert airflow.api.wait_for_run("when_a_trainjob_ends", run_id, timeout=TIMEOUT) == "success"
+    [report] = [
+        told
+        for told in airflow.api.xcom("when_a_trainjob_ends", run_id, "report", "return_value")
+        if told["name"] == name
+    ]
+    assert (report["outcome"], report["reason"]) == ("complete", "AllJobsCompleted")
+    assert report["uid"] == cluster.trainjob(name)["metadata"]["uid"]
 
 
 def completion(trainjobs: list[dict[str, Any]]) -> tuple[str, str]:
