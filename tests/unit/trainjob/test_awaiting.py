@@ -135,6 +135,15 @@ def test_what_is_deleted_counts_as_it_was(state: dict[str, Any], expected: str) 
     assert outcome("complete", found) == expected
 
 
+def test_one_that_was_suspended_and_is_deleted_is_nowhere_any_more() -> None:
+    found = Seen()
+    found.see_all([trainjob(SUSPENDED, uid="1"), trainjob(PENDING, uid="2")])
+
+    found.see_all([trainjob(SUSPENDED, uid="2")])
+
+    assert outcome("suspended", found) == "TrainJobDeletedError"
+
+
 def test_another_one_of_the_same_name_does_not_stand_in_for_one_that_was_deleted() -> None:
     found = Seen()
     found.see_all([trainjob(RUNNING, uid="1")])
