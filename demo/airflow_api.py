@@ -61,6 +61,10 @@ class AirflowApi:
         run_id: str = self._call("POST", f"/dags/{dag_id}/dagRuns", json=body)["dag_run_id"]
         return run_id
 
+    def unpause(self, dag_id: str) -> None:
+        """Let a DAG's runs go."""
+        self._call("PATCH", f"/dags/{dag_id}", json={"is_paused": False})
+
     def run_state(self, dag_id: str, run_id: str) -> str:
         """The state of a DAG run."""
         state: str = self._call("GET", f"/dags/{dag_id}/dagRuns/{run_id}")["state"]

@@ -10,6 +10,8 @@ from airflow_kubeflow_trainer.cluster.client import Client
 from airflow_kubeflow_trainer.cluster.resources import (
     CLUSTER_TRAINING_RUNTIMES,
     EVENTS,
+    JOBSETS,
+    PERSISTENT_VOLUME_CLAIMS,
     PODS,
     TRAINING_RUNTIMES,
     TRAINJOBS,
@@ -51,10 +53,7 @@ class TrainJobApi:
         :param uid: delete only this very object; one of the same name with another uid gives a ConflictError.
         :raises NotFoundError: it is gone already.
         """
-        options: dict[str, Any] = {"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": "Background"}
-        if uid is not None:
-            options["preconditions"] = {"uid": uid}
-        await self.client.delete(TRAINJOBS.path(namespace=self.namespace, name=name), body=options)
+        await self._delete(TRAINJOBS, name, uid)
 
     async def set_suspend(self, name: str, suspend: bool, *, uid: str | None = None) -> dict[str, Any]:
         """Suspend a TrainJob, which stops its pods, or resume it."""
@@ -63,6 +62,21 @@ class TrainJobApi:
             # The API server refuses a patch that would change the uid: a precondition.
             patch["metadata"] = {"uid": uid}
         return await self.client.patch(TRAINJOBS.path(namespace=self.namespace, name=name), patch)
+
+    async def get_jobset(self, name: str) -> dict[str, Any]:
+        """Read the JobSet that Trainer has made of the TrainJob of that name."""
+        return await self.client.get(JOBSETS.path(namespace=self.namespace, name=name))
+
+    async def claims(self, *, label_selector: str | None = None) -> list[dict[str, Any]]:
+        return await self._list(PERSISTENT_VOLUME_CLAIMS, label_selector=label_selector)
+
+    async def delete_claim(self, name: str, *, uid: str) -> None:
+        """Delete a claim with what it holds.
+
+        :raises NotFoundError: it is gone already.
+        :raises ConflictError: another object has its name now.
+        """
+        await self._delete(PERSISTENT_VOLUME_CLAIMS, name, uid)
 
     async def pods(self, name: str) -> list[dict[str, Any]]:
         return await self._list(PODS, label_selector=f"{JOBSET_NAME_LABEL}={name}")
@@ -106,6 +120,12 @@ class TrainJobApi:
         if resource is None:
             raise ConfigError(f"runtime kind: {kind!r} is none; it must be one of {', '.join(RUNTIME_KINDS)}")
         return await self.client.get(resource.path(namespace=self.namespace, name=name))
+
+    async def _delete(self, resource: Resource, name: str, uid: str | None) -> None:
+        options: dict[str, Any] = {"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": "Background"}
+        if uid is not None:
+            options["preconditions"] = {"uid": uid}
+        await self.client.delete(resource.path(namespace=self.namespace, name=name), body=options)
 
     async def _list(self, resource: Resource, **selectors: str | None) -> list[dict[str, Any]]:
         names = {"label_selector": "labelSelector", "field_selector": "fieldSelector"}

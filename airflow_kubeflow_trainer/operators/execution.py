@@ -16,7 +16,7 @@ from airflow_kubeflow_trainer.exceptions import ConflictError, KubeflowTrainerEr
 from airflow_kubeflow_trainer.hooks.trainer import KubeflowTrainerHook, run_blocking
 from airflow_kubeflow_trainer.operators.rendered import to_yaml
 from airflow_kubeflow_trainer.trainjob.diagnosis import Cause
-from airflow_kubeflow_trainer.trainjob.identity import TaskIdentity
+from airflow_kubeflow_trainer.trainjob.identity import ON_KILL_ANNOTATION, TaskIdentity
 from airflow_kubeflow_trainer.trainjob.manifest import JobOptions, output_location
 from airflow_kubeflow_trainer.trainjob.runtime import RuntimeView
 from airflow_kubeflow_trainer.triggers.event import TrainJobEvent
@@ -83,6 +83,8 @@ def submit(operator: Task, identity: TaskIdentity) -> Submitted:
                 log.warning(warning)
             options = operator.options(identity, runtime, api.namespace)
             manifest = operator.build_manifest(options)
+            # For whoever finds it when nobody waits any more (cluster/leftovers.py).
+            manifest["metadata"]["annotations"][ON_KILL_ANNOTATION] = operator.on_kill_action.value
             operator.show_manifest(manifest)
             for name in await end_earlier_tries(api, identity):
                 log.warning("TrainJob %s of an earlier try was still there, and was deleted", name)

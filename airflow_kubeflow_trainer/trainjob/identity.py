@@ -6,13 +6,15 @@ import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import astuple, dataclass
-from typing import Any
+from typing import Any, Self
 
 PREFIX = "airflow.kubeflow-trainer.io"
 """Of all our labels and annotations."""
 MANAGED_BY_LABEL, MANAGED_BY = "app.kubernetes.io/managed-by", "airflow-kubeflow-trainer"
 TASK_LABEL, TRY_LABEL = f"{PREFIX}/task", f"{PREFIX}/try-number"
 TI_ANNOTATION, _TRY_ANNOTATION = f"{PREFIX}/task-instance-id", f"{PREFIX}/try-number"
+ON_KILL_ANNOTATION = f"{PREFIX}/on-kill-action"
+"""What is to become of the TrainJob when somebody ends its task."""
 HASH_LENGTH = 8
 
 
@@ -28,6 +30,26 @@ class TaskIdentity:
     try_number: int
     ti_id: str = ""
     """Airflow's own id of this try; another run that is given the same ids again has another."""
+
+    @classmethod
+    def of(cls, trainjob: Mapping[str, Any]) -> Self | None:
+        """Read whose a TrainJob is; None where it is no task's."""
+        found = trainjob["metadata"].get("annotations") or {}
+        try:
+            return cls(
+                dag_id=found[f"{PREFIX}/dag-id"],
+                run_id=found[f"{PREFIX}/run-id"],
+                task_id=found[f"{PREFIX}/task-id"],
+                map_index=int(found[f"{PREFIX}/map-index"]),
+                try_number=int(found[_TRY_ANNOTATION]),
+                ti_id=found[TI_ANNOTATION],
+            )
+        except (KeyError, ValueError):
+            return None
+
+    def __str__(self) -> str:
+        mapped = f"[{self.map_index}]" if self.map_index >= 0 else ""
+        return f"{self.dag_id}.{self.task_id}{mapped} (run {self.run_id}, try {self.try_number})"
 
     def labels(self) -> dict[str, str]:
         """Labels to find a task's TrainJobs by. Ids may hold what labels cannot, so a hash of them stands here."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from airflow_kubeflow_trainer.cluster.leftovers import Standing
 from airflow_kubeflow_trainer.hooks.asking import ask
 
 XCOM_KEY = "trainjob"
@@ -34,12 +35,20 @@ class TaskKey:
 
 async def is_over(task: TaskKey, uid: str) -> bool:
     """Whether no try waits for the TrainJob with this uid any more."""
+    return await standing(task, uid) is not Standing.GOING_ON
+
+
+async def standing(task: TaskKey, uid: str) -> Standing:
+    """Tell how the try stands that has created the TrainJob with this uid."""
     from asgiref.sync import sync_to_async
 
-    if await ask(sync_to_async(_state)(task)) in _ENDED_STATES:
-        return True
+    states = await ask(sync_to_async(_states)(task))
+    if not states:
+        return Standing.UNKNOWN
+    if next(iter(states.values())) in _ENDED_STATES:
+        return Standing.OVER
     # Missing: a new try has begun and has not submitted yet. Another: it has.
-    return await announced_uid(task) != uid
+    return Standing.GOING_ON if await announced_uid(task) == uid else Standing.OVER
 
 
 async def announced_uid(task: TaskKey) -> str | None:
@@ -49,7 +58,8 @@ async def announced_uid(task: TaskKey) -> str | None:
     return await ask(sync_to_async(_announced_uid)(task))
 
 
-def _state(task: TaskKey) -> str | None:
+def _states(task: TaskKey) -> dict[str, str | None]:
+    """Read the task instance's state, by Airflow's key for it; nothing where Airflow knows no such task instance."""
     from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
 
     states = RuntimeTaskInstance.get_task_states(
@@ -58,11 +68,10 @@ def _state(task: TaskKey) -> str | None:
         run_ids=[task.run_id],
         map_index=task.map_index,
     )
-    of_run = states.get(task.run_id, {})
-    # Airflow's key for a mapped task is its id and map index.
-    key = task.task_id if task.map_index < 0 else f"{task.task_id}_{task.map_index}"
-    state = of_run.get(key, of_run.get(task.task_id))
-    return None if state is None else str(getattr(state, "value", state))
+    # Of a mapped task the key is its id and map index.
+    keys = (task.task_id, f"{task.task_id}_{task.map_index}")
+    found = {key: state for key, state in states.get(task.run_id, {}).items() if key in keys}
+    return {key: None if state is None else str(getattr(state, "value", state)) for key, state in found.items()}
 
 
 def _announced_uid(task: TaskKey) -> str | None:

@@ -207,3 +207,27 @@ def test_a_triggerer_that_dies_is_taken_over_and_no_line_is_lost_or_doubled(
     assert lines == {f"line {number}": 1 for number in range(1, 41)}
     assert len(run.trainjobs()) == 1
     assert watched.count("delete") == 0
+
+
+def test_what_no_triggerer_was_there_to_end_is_ended_by_the_maintenance_dag(
+    airflow: AirflowStack, cluster: Any, watched: Proxy
+) -> None:
+    orphaned, waited_for = Run(airflow, cluster, "shell"), Run(airflow, cluster, "shell")
+    for run in (orphaned, waited_for):
+        run.until_training()
+    airflow.kill("triggerer")
+    orphaned.mark("failed")
+    airflow.start_component("triggerer")
+    airflow.wait_for_dag("trainjob_maintenance")
+    airflow.api.unpause("trainjob_maintenance")
+
+    conf = {"kubernetes_conn_id": "watched", "older_than_seconds": 0}
+    run_id = airflow.api.trigger("trainjob_maintenance", conf=conf)
+
+    assert airflow.api.wait_for_run("trainjob_maintenance", run_id, timeout=TIMEOUT) == "success"
+    [removed] = airflow.api.xcom("trainjob_maintenance", run_id, "remove_leftovers", "return_value")
+    assert (removed["done"], orphaned.run_id in removed["why"]) == ("was deleted", True)
+    assert orphaned.trainjobs() == []
+    assert len(waited_for.trainjobs()) == 1
+    waited_for.mark("failed")
+    waited_for.until_trainjobs(0)
