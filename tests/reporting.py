@@ -17,9 +17,11 @@ class Recorder:
         self.notes: list[str] = []
         self.warnings: list[str] = []
         self.on_line: Callable[[str], None] = lambda text: None
+        self.on_phase: Callable[[str], None] = lambda phase: None
 
     def phase(self, report: PhaseReport) -> None:
         self.phases.append(report.phase.value)
+        self.on_phase(report.phase.value)
 
     def line(self, line: LogLine) -> None:
         self.lines.append(line.text)

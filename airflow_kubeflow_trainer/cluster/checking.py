@@ -22,6 +22,8 @@ OPTIONAL = {
     "pods": ("list", "watch"),
     "pods/log": ("get",),
     "events": ("list",),
+    "jobsets.jobset.x-k8s.io": ("get",),
+    "jobs.batch": ("list",),
 }
 _CLUSTER_WIDE = "clustertrainingruntimes."
 

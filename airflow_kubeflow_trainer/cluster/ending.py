@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+from typing import Any
 
+from airflow_kubeflow_trainer.cluster.resources import CLUSTER_TRAINING_RUNTIMES
 from airflow_kubeflow_trainer.cluster.trainjobs import TrainJobApi
 from airflow_kubeflow_trainer.config.actions import OnKillAction
-from airflow_kubeflow_trainer.exceptions import ConflictError, NotFoundError
+from airflow_kubeflow_trainer.exceptions import ConfigError, ConflictError, ForbiddenError, NotFoundError
 from airflow_kubeflow_trainer.trainjob.identity import TaskIdentity
 from airflow_kubeflow_trainer.trainjob.phase import phase_of
+from airflow_kubeflow_trainer.trainjob.runtime import RuntimeView
 
 
 async def stop(api: TrainJobApi, action: OnKillAction, *, name: str, uid: str) -> str:
@@ -16,6 +19,7 @@ async def stop(api: TrainJobApi, action: OnKillAction, *, name: str, uid: str) -
 
     :raises NotFoundError: it is gone already.
     :raises ConflictError: another object has its name now.
+    :raises ConfigError: it cannot be suspended.
     """
     if action is not OnKillAction.KEEP_TRAINJOB and phase_of(await api.get(name), trainer_job="").phase.final:
         return "has ended already, and is kept"
@@ -23,10 +27,31 @@ async def stop(api: TrainJobApi, action: OnKillAction, *, name: str, uid: str) -
         case OnKillAction.DELETE_TRAINJOB:
             return await delete(api, name=name, uid=uid)
         case OnKillAction.SUSPEND_TRAINJOB:
-            await api.set_suspend(name, True, uid=uid)
+            await suspend(api, name, True, uid=uid)
             return "was suspended"
         case OnKillAction.KEEP_TRAINJOB:
             return "was kept"
+
+
+async def suspend(api: TrainJobApi, name: str, wanted: bool, *, uid: str | None = None) -> dict[str, Any]:
+    """Suspend a TrainJob, or resume it, where that works.
+
+    :raises ConfigError: on its runtime it does not; the message has the remedy.
+    """
+    problem = await _why_not_suspended(api, name)
+    if problem is not None:
+        raise ConfigError(f"suspend: {problem}")
+    return await api.set_suspend(name, wanted, uid=uid)
+
+
+async def _why_not_suspended(api: TrainJobApi, name: str) -> str | None:
+    reference = (await api.get(name))["spec"]["runtimeRef"]
+    try:
+        runtime = await api.get_runtime(reference["name"], kind=reference.get("kind", CLUSTER_TRAINING_RUNTIMES.kind))
+    except (ForbiddenError, NotFoundError):
+        # Whoever may not see it may try.
+        return None
+    return RuntimeView.from_object(runtime).why_not_suspended()
 
 
 async def delete(api: TrainJobApi, *, name: str, uid: str) -> str:

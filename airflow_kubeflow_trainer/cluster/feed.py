@@ -10,21 +10,28 @@ import asyncio
 import contextlib
 import contextvars
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
 
-from airflow_kubeflow_trainer.cluster.resources import PODS, TRAINJOBS
+from airflow_kubeflow_trainer.cluster.client import Client
+from airflow_kubeflow_trainer.cluster.resources import PODS, TRAINJOBS, WORKLOADS
 from airflow_kubeflow_trainer.cluster.trainjobs import TrainJobApi
 from airflow_kubeflow_trainer.cluster.watch import Watch, WatchEvent, WatchType
 from airflow_kubeflow_trainer.trainjob.pods import JOBSET_NAME_LABEL
-from airflow_kubeflow_trainer.trainjob.slim import slim_pod, slim_trainjob
+from airflow_kubeflow_trainer.trainjob.slim import slim_pod, slim_trainjob, slim_workload
 
 Tell = Callable[[WatchEvent | Exception], None]
 """What a subscriber is called with, from the feed's own task: it must not block, and does its work elsewhere.
 
 An exception is the last thing that it is called with.
 """
+
+
+class Source(Protocol):
+    """Tells every object and then every change, as a Watch does."""
+
+    def events(self) -> AsyncIterator[WatchEvent]: ...
 
 
 class Feed:
@@ -37,7 +44,7 @@ class Feed:
 
     def __init__(
         self,
-        watch: Watch,
+        watch: Source,
         *,
         owner: Callable[[Mapping[str, Any]], str],
         slim: Callable[[dict[str, Any]], dict[str, Any]],
@@ -149,10 +156,11 @@ class Feed:
 
 @dataclass(frozen=True)
 class Feeds:
-    """What a wait lives on: the states of TrainJobs and of their pods."""
+    """What a wait lives on: the states of TrainJobs and of their pods, and what Kueue says."""
 
     trainjobs: Feed
     pods: Feed
+    workloads: Feed
 
     @classmethod
     def of_namespace(cls, api: TrainJobApi) -> Feeds:
@@ -174,7 +182,22 @@ class Feeds:
         return cls(
             Feed(Watch(client, TRAINJOBS, namespace=namespace, **trainjobs), owner=_own_name, slim=slim_trainjob),
             Feed(Watch(client, PODS, namespace=namespace, **pods), owner=_trainjob_of_pod, slim=slim_pod),
+            Feed(_Workloads(client, namespace), owner=_trainjob_of_workload, slim=slim_workload),
         )
+
+
+class _Workloads:
+    """Kueue's Workloads, in whichever version of its API the cluster prefers."""
+
+    def __init__(self, client: Client, namespace: str) -> None:
+        self._client = client
+        self._namespace = namespace
+
+    async def events(self) -> AsyncIterator[WatchEvent]:
+        group = await self._client.get(f"/apis/{WORKLOADS.group}")
+        resource = replace(WORKLOADS, version=group["preferredVersion"]["version"])
+        async for event in Watch(self._client, resource, namespace=self._namespace).events():
+            yield event
 
 
 def _own_name(trainjob: Mapping[str, Any]) -> str:
@@ -185,3 +208,8 @@ def _own_name(trainjob: Mapping[str, Any]) -> str:
 def _trainjob_of_pod(pod: Mapping[str, Any]) -> str:
     name: str = pod["metadata"].get("labels", {}).get(JOBSET_NAME_LABEL, "")
     return name
+
+
+def _trainjob_of_workload(workload: Mapping[str, Any]) -> str:
+    owners = workload["metadata"].get("ownerReferences") or []
+    return next((str(owner["name"]) for owner in owners if owner.get("kind") == TRAINJOBS.kind), "")

@@ -45,6 +45,7 @@ CLUSTER_TRAINING_RUNTIMES = Resource(
 )
 JOBSETS = Resource("jobset.x-k8s.io", "v1alpha2", "jobsets", "JobSet")
 JOBS = Resource("batch", "v1", "jobs", "Job")
+WORKLOADS = Resource("kueue.x-k8s.io", "v1beta1", "workloads", "Workload")
 PODS = Resource("", "v1", "pods", "Pod")
 EVENTS = Resource("", "v1", "events", "Event")
 PERSISTENT_VOLUME_CLAIMS = Resource("", "v1", "persistentvolumeclaims", "PersistentVolumeClaim")

@@ -10,6 +10,7 @@ from airflow_kubeflow_trainer.cluster.client import Client
 from airflow_kubeflow_trainer.cluster.resources import (
     CLUSTER_TRAINING_RUNTIMES,
     EVENTS,
+    JOBS,
     JOBSETS,
     PERSISTENT_VOLUME_CLAIMS,
     PODS,
@@ -19,6 +20,7 @@ from airflow_kubeflow_trainer.cluster.resources import (
 )
 from airflow_kubeflow_trainer.exceptions import ConfigError
 from airflow_kubeflow_trainer.trainjob.pods import JOBSET_NAME_LABEL
+from airflow_kubeflow_trainer.trainjob.starting import last_seen
 
 FIELD_MANAGER = "airflow-kubeflow-trainer"
 
@@ -67,6 +69,10 @@ class TrainJobApi:
         """Read the JobSet that Trainer has made of the TrainJob of that name."""
         return await self.client.get(JOBSETS.path(namespace=self.namespace, name=name))
 
+    async def jobs(self, name: str) -> list[dict[str, Any]]:
+        """List the Jobs that JobSet has made of the TrainJob of that name."""
+        return await self._list(JOBS, label_selector=f"{JOBSET_NAME_LABEL}={name}")
+
     async def claims(self, *, label_selector: str | None = None) -> list[dict[str, Any]]:
         return await self._list(PERSISTENT_VOLUME_CLAIMS, label_selector=label_selector)
 
@@ -83,8 +89,11 @@ class TrainJobApi:
 
     async def events(self, uid: str) -> list[dict[str, Any]]:
         """List the events about one object, oldest first."""
-        found = await self._list(EVENTS, field_selector=f"involvedObject.uid={uid}")
-        return sorted(found, key=_event_time)
+        return sorted(await self.find_events(f"involvedObject.uid={uid}"), key=last_seen)
+
+    async def find_events(self, field_selector: str) -> list[dict[str, Any]]:
+        """List the events that a field selector means, in no order."""
+        return await self._list(EVENTS, field_selector=field_selector)
 
     def stream_log(
         self,
@@ -139,9 +148,3 @@ class TrainJobApi:
             if not page["metadata"].get("continue"):
                 return items
             params["continue"] = page["metadata"]["continue"]
-
-
-def _event_time(event: Mapping[str, Any]) -> str:
-    # Controllers of the newer events API (Trainer, JobSet, the scheduler) leave lastTimestamp null.
-    moments = (event.get("lastTimestamp"), event.get("eventTime"), event["metadata"].get("creationTimestamp"))
-    return next((moment for moment in moments if moment), "")

@@ -11,14 +11,19 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
-from typing import Any, Protocol
+from dataclasses import replace
+from typing import Any
 
+from airflow_kubeflow_trainer.cluster.events import Lookout, events_about
 from airflow_kubeflow_trainer.cluster.feed import Feeds
 from airflow_kubeflow_trainer.cluster.logs import LogFollower, LogLine
+from airflow_kubeflow_trainer.cluster.queueing import Queue
 from airflow_kubeflow_trainer.cluster.recording import Recording
 from airflow_kubeflow_trainer.cluster.tails import Tails
 from airflow_kubeflow_trainer.cluster.trainjobs import TrainJobApi
+from airflow_kubeflow_trainer.cluster.wait_spec import Outcome as Outcome
+from airflow_kubeflow_trainer.cluster.wait_spec import Reporter as Reporter
+from airflow_kubeflow_trainer.cluster.wait_spec import WaitSpec as WaitSpec
 from airflow_kubeflow_trainer.cluster.watch import WatchEvent, WatchType
 from airflow_kubeflow_trainer.exceptions import ApiError, ClusterUnreachableError, ForbiddenError, NotFoundError
 from airflow_kubeflow_trainer.trainjob.clocks import Clocks, Expiry
@@ -33,67 +38,17 @@ from airflow_kubeflow_trainer.trainjob.diagnosis import (
 from airflow_kubeflow_trainer.trainjob.phase import Phase, PhaseReport, phase_of
 from airflow_kubeflow_trainer.trainjob.pods import Pod
 from airflow_kubeflow_trainer.trainjob.restarts import FailedRuns, why_not_again
+from airflow_kubeflow_trainer.trainjob.starting import Trouble, trouble_of, troubles_of
 
 DRAIN_SECONDS = 15.0
 """How long the end of the log is waited for once the TrainJob has ended."""
 TAIL_LINES = 20
+MAX_TROUBLES = 20
+"""How many different reasons for not starting are told of one TrainJob."""
+DOUBT_SECONDS = 15.0
+"""How long after a suspension its pods may go on before somebody is told."""
 LAST_POD_SECONDS = 5.0
 """How long the end of a TrainJob is waited for when a pod of its has failed for good."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class WaitSpec:
-    """Which TrainJob to wait for, and how; only names and numbers, so that it can travel."""
-
-    name: str
-    uid: str | None = None
-    """Wait for this very object; None takes whichever has the name."""
-    trainer_job: str = "node"
-    """Name of the runtime's replicated job that trains; its rank 0 has the log."""
-    get_logs: bool = True
-    admission_timeout: float | None = None
-    """Seconds that the TrainJob may stay suspended (in a Kueue queue). None: as long as it takes."""
-    startup_timeout: float | None = None
-    """Seconds from creation (or admission) until every pod's container has begun to run. None: as long as it takes."""
-    run_timeout: float | None = None
-    """Seconds that the training itself may take. None: as long as it takes."""
-    max_restarts: int | None = None
-    """How often a container that failed may be started again. None: see :func:`why_not_again`."""
-    deadline: float | None = None
-    """Moment, in seconds since the epoch, at which the waiting ends whatever the TrainJob does."""
-
-    def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Outcome:
-    """How the waiting ended."""
-
-    diagnosis: Diagnosis | None
-    """None where the TrainJob succeeded."""
-    alive: bool = False
-    """Whether the TrainJob may still be going on: a clock of ours ran out, or the cluster cannot be asked."""
-    log_tail: tuple[str, ...] = ()
-    """The last lines of the log that explains the end: rank 0's, or that of the pod that failed."""
-    returned: str | None = None
-    """What rank 0 left as its termination message when it succeeded; None where its pod was not seen to."""
-
-
-class Reporter(Protocol):
-    """Who is told what happens while the waiting goes on."""
-
-    def phase(self, report: PhaseReport) -> None:
-        """The TrainJob has entered another phase."""
-
-    def line(self, line: LogLine) -> None:
-        """The training wrote a line."""
-
-    def note(self, text: str) -> None:
-        """Something worth a line in the log."""
-
-    def warning(self, text: str) -> None:
-        """Something that may need a person."""
 
 
 async def wait(
@@ -113,7 +68,7 @@ async def wait(
     :raises ClusterUnreachableError: no answer for ten minutes.
     """
     feeds = feeds or Feeds.of_one(api, spec.name)
-    waiting = _Waiting(api, spec, reporter, recording, now)
+    waiting = _Waiting(api, spec, reporter, feeds, recording, now)
     if recording is not None:
         recording.start()
     try:
@@ -142,6 +97,7 @@ class _Waiting:
         api: TrainJobApi,
         spec: WaitSpec,
         reporter: Reporter,
+        feeds: Feeds,
         recording: Recording | None,
         now: Callable[[], float],
     ) -> None:
@@ -155,6 +111,11 @@ class _Waiting:
         self._clocks = Clocks(spec)
         self._told_phase: Phase | None = None
         self._told_troubles: set[str] = set()
+        self._event_troubles: list[Trouble] = []
+        self._lookout = Lookout(self._events, self._hear_of_events)
+        self._queue = Queue(feeds.workloads, spec.name, spec.submitted, reporter, self._put)
+        self._running_pods: set[str] = set()
+        """Uids; while there are some, the TrainJob's word that it is suspended is not believed."""
         self._trainjob: dict[str, Any] | None = None
         self._tails = Tails(api, self._judge)
         self._failed_runs = FailedRuns()
@@ -167,6 +128,7 @@ class _Waiting:
         )
         self._reading = asyncio.create_task(self._follower.run()) if spec.get_logs else None
         self._checking: asyncio.Task[None] | None = None
+        self._doubting = False
 
     def hear_of_trainjob(self, event: WatchEvent | Exception) -> None:
         """Take in what the feed of TrainJobs tells. Called from the feed's task: nothing is done there."""
@@ -185,7 +147,7 @@ class _Waiting:
     async def until_over(self) -> Diagnosis | None:
         """Take in one thing after another until the TrainJob has ended or a clock has run out."""
         while not (self.report and self.report.phase.final):
-            expiry = self._clocks.next_expiry(self._trainjob, self.report, self._evidence)
+            expiry = self._clocks.next_expiry(self._trainjob, self.report, self._evidence, self._troubles())
             try:
                 async with asyncio.timeout(None if expiry is None else max(0.0, expiry.at - self._now())):
                     see = await self._inbox.get()
@@ -211,6 +173,8 @@ class _Waiting:
                     await self._follower.until_read(*self._given_up)
 
     async def close(self) -> None:
+        self._queue.close()
+        await self._lookout.close()
         await self._tails.close()
         tasks = [task for task in (self._reading, self._checking) if task is not None]
         for task in tasks:
@@ -277,10 +241,33 @@ class _Waiting:
         self._trainjob = event.object
         if self._recording is not None:
             self._recording.see_trainjob(event.object)
-        self.report = phase_of(event.object, trainer_job=self._spec.trainer_job)
-        if self._pods_hidden and self.report.phase is Phase.RUNNING and self._evidence.trained_since is None:
+        self._see_phase()
+        running = self.report is not None and self.report.phase is Phase.RUNNING
+        if self._pods_hidden and running and self._evidence.trained_since is None:
             self._evidence.trained_since = self._now()
         return None
+
+    def _see_phase(self) -> None:
+        """Read the phase, which the pods have a say in: a suspension that does not work is told as one that does."""
+        if self._trainjob is None or (self.report is not None and self.report.phase.final):
+            return
+        self.report = phase_of(
+            self._trainjob, trainer_job=self._spec.trainer_job, may_be_suspended=not self._running_pods
+        )
+        if self.report.phase is Phase.QUEUED:
+            self._evidence.start_over()
+        says_suspended = phase_of(self._trainjob, trainer_job=self._spec.trainer_job).phase is Phase.QUEUED
+        self._queue.see_trainjob(self._trainjob, suspended=says_suspended)
+        if says_suspended and self._running_pods and not self._doubting:
+            self._doubting = True
+            asyncio.get_running_loop().call_later(DOUBT_SECONDS, self._put, self._doubt)
+
+    def _doubt(self) -> None:
+        self._doubting = False
+        if self._trainjob is not None and self._running_pods:
+            report = phase_of(self._trainjob, trainer_job=self._spec.trainer_job)
+            if report.phase is Phase.QUEUED:
+                self._reporter.warning("It says that it is suspended, and its pods go on: the suspension did not work")
 
     def _check_that_it_is_there(self) -> None:
         if self._checking is None or self._checking.done():
@@ -314,6 +301,11 @@ class _Waiting:
         self._evidence.remember(pod)
         if self._recording is not None:
             self._recording.see_pod(pod, gone=event.type is WatchType.DELETED)
+        # A trainer that is done waits for its TrainJob's end, not in a queue.
+        on = pod.phase == "Running" or (pod.phase == "Succeeded" and pod.job == self._spec.trainer_job)
+        running = on and not pod.stopping and event.type is not WatchType.DELETED
+        (self._running_pods.add if running else self._running_pods.discard)(pod.uid)
+        self._see_phase()
         if event.type is WatchType.DELETED:
             self._evidence.forget(pod)
             self._follower.forget(pod)
@@ -328,10 +320,26 @@ class _Waiting:
         if not self.report.phase.final:
             # The last phase is told when the log is complete.
             self.tell(self.report)
-        for trouble in self._evidence.troubles():
-            if trouble not in self._told_troubles:
-                self._told_troubles.add(trouble)
+        self._lookout.keep(self._is_starting() and not troubles_of(self._evidence.pods.values()))
+        for trouble in self._troubles():
+            # Of a thousand pods with the same trouble the first is told.
+            if trouble.words not in self._told_troubles and len(self._told_troubles) < MAX_TROUBLES:
+                self._told_troubles.add(trouble.words)
                 self._reporter.warning(f"Not running yet: {trouble}")
+
+    def _is_starting(self) -> bool:
+        phase = self.report.phase if self.report is not None else None
+        return phase is Phase.STARTING or (phase is Phase.INITIALIZING and bool(self._evidence.never_started()))
+
+    def _troubles(self) -> list[Trouble]:
+        """Say what keeps it from starting: what the pods tell, and what events told lately."""
+        found = troubles_of(self._evidence.pods.values())
+        return [*found, *self._event_troubles] if self._is_starting() else found
+
+    def _hear_of_events(self, events: list[dict[str, Any]]) -> None:
+        found = (trouble_of(event, now=self._now()) for event in events)
+        self._event_troubles = [trouble for trouble in found if trouble is not None]
+        self._put(lambda: None)
 
     def _judge(self, pod: Pod, tail: tuple[str, ...]) -> None:
         """Decide whether a pod that has failed is worth another run."""
@@ -375,18 +383,17 @@ class _Waiting:
         report = self.report or PhaseReport(Phase.STARTING)
         if self._evidence.trained_since is not None:
             return Diagnosis(Cause.TIMEOUT, f"It was still {report} when {expiry.clock} ran out")
-        return diagnose_not_started(expiry.clock, report, self._evidence, await self._warnings())
+        reasons = self._queue.reasons if report.phase is Phase.QUEUED else []
+        return diagnose_not_started(expiry.clock, report, self._evidence, [*await self._warnings(), *reasons])
+
+    async def _events(self) -> list[dict[str, Any]]:
+        return [] if self._trainjob is None else await events_about(self._api, self._trainjob, self._evidence.pods)
 
     async def _warnings(self) -> list[str]:
-        uids = [pod.uid for pod in self._evidence.pods.values()]
-        if self._trainjob is not None:
-            uids.append(self._trainjob["metadata"]["uid"])
-        found: list[str] = []
         with contextlib.suppress(ApiError, ClusterUnreachableError):
-            for uid in uids:
-                events = await self._api.events(uid)
-                found += [f"{event['reason']}: {event['message']}" for event in events if event["type"] == "Warning"]
-        return found
+            found = [trouble_of(event, now=self._now()) for event in await self._events()]
+            return [trouble.words for trouble in found if trouble is not None]
+        return []
 
 
 def _raiser(error: Exception) -> Callable[[], None]:

@@ -86,6 +86,21 @@ def positive_seconds(value: Any, *, field: str) -> float | None:
     return float(seconds)
 
 
+def patience(value: Any, *, field: str) -> dict[str, float | None]:
+    """Give how many seconds each of some reasons is borne; None is for ever.
+
+    :raises ConfigError: naming the reason whose time is wrong.
+    """
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping) or not all(isinstance(reason, str) and reason for reason in value):
+        raise ConfigError(f"{field}: must be a dict of seconds by reason, not {value!r}")
+    return {
+        reason: 0.0 if limit in (0, timedelta(0)) else positive_seconds(limit, field=f"{field}: {reason}")
+        for reason, limit in value.items()
+    }
+
+
 def count(value: Any, *, field: str) -> int | None:
     """Give a number of times; None is any.
 

@@ -18,6 +18,8 @@ from airflow_kubeflow_trainer.cluster import checking, observing, waiting
 from airflow_kubeflow_trainer.cluster.checking import Finding
 from airflow_kubeflow_trainer.cluster.client import Client
 from airflow_kubeflow_trainer.cluster.credentials import Credentials
+from airflow_kubeflow_trainer.cluster.ending import suspend
+from airflow_kubeflow_trainer.cluster.events import events_about
 from airflow_kubeflow_trainer.cluster.feed import Feeds
 from airflow_kubeflow_trainer.cluster.logs import LogLine
 from airflow_kubeflow_trainer.cluster.sharing import Shared
@@ -190,7 +192,7 @@ class KubeflowTrainerHook(BaseHook):
         yield from self._call(lambda api: _read_log(api, name, trainer_job, index))
 
     def events(self, name: str) -> list[dict[str, Any]]:
-        """List what Kubernetes recorded about a TrainJob and its pods, oldest first."""
+        """List what Kubernetes recorded about a TrainJob, its JobSet, Jobs and pods, oldest first."""
         return self._call(lambda api: _read_events(api, name))
 
     def diagnose(self, name: str, *, trainer_job: str = "node") -> Diagnosis | None:
@@ -198,12 +200,18 @@ class KubeflowTrainerHook(BaseHook):
         return self._call(lambda api: _diagnose(api, name, trainer_job))
 
     def suspend(self, name: str) -> dict[str, Any]:
-        """Suspend a TrainJob: its pods are stopped, the object stays."""
-        return self._call(lambda api: api.set_suspend(name, True))
+        """Suspend a TrainJob: its pods are stopped, the object stays.
+
+        :raises ConfigError: on its runtime that does not work; the message has the remedy.
+        """
+        return self._call(lambda api: suspend(api, name, True))
 
     def resume(self, name: str) -> dict[str, Any]:
-        """Resume a suspended TrainJob; training starts again from its beginning, or from its own checkpoint."""
-        return self._call(lambda api: api.set_suspend(name, False))
+        """Resume a suspended TrainJob; training starts again from its beginning, or from its own checkpoint.
+
+        :raises ConfigError: on its runtime that does not work; the message has the remedy.
+        """
+        return self._call(lambda api: suspend(api, name, False))
 
     def delete(self, name: str, *, uid: str | None = None) -> bool:
         """Delete a TrainJob with all that belongs to it.
@@ -306,9 +314,8 @@ async def _read_log(api: TrainJobApi, name: str, trainer_job: str, index: int) -
 
 
 async def _read_events(api: TrainJobApi, name: str) -> list[dict[str, Any]]:
-    uids = [(await api.get(name))["metadata"]["uid"], *(pod["metadata"]["uid"] for pod in await api.pods(name))]
-    found = [event for uid in uids for event in await api.events(uid)]
-    return sorted(found, key=lambda event: event["metadata"].get("creationTimestamp") or "")
+    pods = [pod["metadata"]["uid"] for pod in await api.pods(name)]
+    return await events_about(api, await api.get(name), pods)
 
 
 async def _diagnose(api: TrainJobApi, name: str, trainer_job: str) -> Diagnosis | None:

@@ -19,6 +19,7 @@ from airflow_kubeflow_trainer.config.arguments import (
     label_map,
     namespace_name,
     optional_text,
+    patience,
     positive_seconds,
 )
 from airflow_kubeflow_trainer.config.base import ConfigModel
@@ -70,6 +71,7 @@ class TrainJobOperator(BaseOperator):
     :param annotations: on the TrainJob and its pods.
     :param runtime_patches: changes to the runtime for this TrainJob: volumes, node selectors, tolerations, ...
     :param queue_name: Kueue's LocalQueue. Default: none.
+    :param workload_priority_class: Kueue's WorkloadPriorityClass, by which it may preempt others. Default: none.
     :param get_logs: write the log of rank 0 to the task's log. Default True.
     :param deferrable: wait in the triggerer and hold no worker slot. Default True. False waits on the worker, with the
         same outcome.
@@ -77,6 +79,9 @@ class TrainJobOperator(BaseOperator):
         takes.
     :param startup_timeout: how long it may take from creation, or admission, until its containers run (scheduling,
         image pull, volumes); timedelta or seconds. Default 1 hour. None: as long as it takes.
+    :param startup_patience: how long one reason for not starting may last, by its name in Kubernetes, such as
+        ``{"ImagePullBackOff": 300, "Unschedulable": 600, "CreateContainerConfigError": 0}``; timedelta or seconds, 0
+        fails at once, None leaves it to startup_timeout. Default: 0 for ErrImageNeverPull and InvalidImageName.
     :param run_timeout: how long the training may run; timedelta or seconds. Default: as long as it takes.
         ``execution_timeout`` keeps Airflow's meaning: the whole try, from its start.
     :param max_restarts: how often a container that failed may be started again before the task fails. Default: as often
@@ -102,6 +107,7 @@ class TrainJobOperator(BaseOperator):
         "annotations",
         "runtime_patches",
         "queue_name",
+        "workload_priority_class",
     )
     config_models: ClassVar[Mapping[str, type[ConfigModel]]] = {
         "initializer": Initializer,
@@ -142,10 +148,12 @@ class TrainJobOperator(BaseOperator):
         annotations: Mapping[str, str] | None = None,
         runtime_patches: Sequence[RuntimePatch | Mapping[str, Any]] | None = None,
         queue_name: str | None = None,
+        workload_priority_class: str | None = None,
         get_logs: bool = True,
         deferrable: bool = True,
         admission_timeout: timedelta | float | None = None,
         startup_timeout: timedelta | float | None = DEFAULT_STARTUP_TIMEOUT,
+        startup_patience: Mapping[str, timedelta | float | None] | None = None,
         run_timeout: timedelta | float | None = None,
         max_restarts: int | None = None,
         on_finish_action: str = OnFinishAction.KEEP_TRAINJOB.value,
@@ -168,10 +176,12 @@ class TrainJobOperator(BaseOperator):
         self.annotations = annotations
         self.runtime_patches = self._as_template("runtime_patches", runtime_patches)
         self.queue_name = queue_name
+        self.workload_priority_class = workload_priority_class
         self.get_logs = get_logs
         self.deferrable = deferrable
         self.admission_timeout = positive_seconds(admission_timeout, field="admission_timeout")
         self.startup_timeout = positive_seconds(startup_timeout, field="startup_timeout")
+        self.startup_patience: Mapping[str, float | None] = patience(startup_patience, field="startup_patience")
         self.run_timeout = positive_seconds(run_timeout, field="run_timeout")
         self.max_restarts = max_restarts
         self.on_finish_action = choice(on_finish_action, OnFinishAction, field="on_finish_action")
@@ -380,6 +390,7 @@ class TrainJobOperator(BaseOperator):
             output=from_template(PersistentVolumeOutput, self.model_output, field="output"),
             runtime_patches=tuple(from_template_list(RuntimePatch, self.runtime_patches, field="runtime_patches")),
             queue_name=label(self.queue_name, field="queue_name"),
+            workload_priority_class=label(self.workload_priority_class, field="workload_priority_class"),
         )
         check_that_the_model_is_kept(runtime, self.model_output, self.on_finish_action)
         return options

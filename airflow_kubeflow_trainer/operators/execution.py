@@ -12,13 +12,15 @@ from airflow_kubeflow_trainer.cluster.submission import create_or_adopt, read_ru
 from airflow_kubeflow_trainer.cluster.trainjobs import TrainJobApi
 from airflow_kubeflow_trainer.cluster.waiting import WaitSpec
 from airflow_kubeflow_trainer.config.actions import OnFinishAction, OnKillAction
-from airflow_kubeflow_trainer.exceptions import ConflictError, KubeflowTrainerError, NotFoundError
+from airflow_kubeflow_trainer.exceptions import ConfigError, ConflictError, KubeflowTrainerError, NotFoundError
 from airflow_kubeflow_trainer.hooks.trainer import KubeflowTrainerHook, run_blocking
 from airflow_kubeflow_trainer.operators.rendered import to_yaml
 from airflow_kubeflow_trainer.trainjob.diagnosis import Cause
 from airflow_kubeflow_trainer.trainjob.identity import ON_KILL_ANNOTATION, TaskIdentity
-from airflow_kubeflow_trainer.trainjob.manifest import JobOptions, output_location
+from airflow_kubeflow_trainer.trainjob.manifest import JobOptions, output_location, queue_labels
+from airflow_kubeflow_trainer.trainjob.queue import QUEUE_LABEL, submitted_parts
 from airflow_kubeflow_trainer.trainjob.runtime import RuntimeView
+from airflow_kubeflow_trainer.trainjob.starting import DEFAULT_PATIENCE
 from airflow_kubeflow_trainer.triggers.event import TrainJobEvent
 from airflow_kubeflow_trainer.triggers.task_state import TaskKey
 from airflow_kubeflow_trainer.triggers.trainjob import TrainJobTrigger, wait_for_event
@@ -33,6 +35,7 @@ class Task(Protocol):
     admission_timeout: float | None
     startup_timeout: float | None
     run_timeout: float | None
+    startup_patience: Mapping[str, float | None]
     max_restarts: int | None
     on_finish_action: OnFinishAction
     on_kill_action: OnKillAction
@@ -58,6 +61,8 @@ class Submitted:
     """The runtime's replicated job that trains."""
     result: Any
     """What the task returns where the training succeeds."""
+    parts: dict[str, Any]
+    """What a queue might take away of it."""
     stop: Callable[[], None]
     """Ends the TrainJob as ``on_kill_action`` says; safe in a signal handler, raises nothing."""
 
@@ -82,6 +87,7 @@ def submit(operator: Task, identity: TaskIdentity) -> Submitted:
             if warning:
                 log.warning(warning)
             options = operator.options(identity, runtime, api.namespace)
+            check_that_it_can_be_suspended(options, operator.on_kill_action)
             manifest = operator.build_manifest(options)
             # For whoever finds it when nobody waits any more (cluster/leftovers.py).
             manifest["metadata"]["annotations"][ON_KILL_ANNOTATION] = operator.on_kill_action.value
@@ -97,6 +103,7 @@ def submit(operator: Task, identity: TaskIdentity) -> Submitted:
             trainjob=trainjob,
             trainer_job=runtime.trainer_job,
             result=output_location(options),
+            parts=submitted_parts(manifest),
             stop=lambda: _end(
                 hook, partial(stop, action=operator.on_kill_action), metadata["name"], metadata["uid"], log
             ),
@@ -104,6 +111,20 @@ def submit(operator: Task, identity: TaskIdentity) -> Submitted:
 
     _ = hook.settings  # The connection is read before the event loop starts.
     return run_blocking(work)
+
+
+def check_that_it_can_be_suspended(options: JobOptions, on_kill_action: OnKillAction) -> None:
+    """Refuse to queue, or to promise to suspend, what would hang or run on.
+
+    :raises ConfigError: naming the argument, the runtime and the remedy.
+    """
+    problem = options.runtime.why_not_suspended()
+    if problem is None:
+        return
+    if QUEUE_LABEL in {**options.labels, **queue_labels(options)}:
+        raise ConfigError(f"queue_name: {problem}")
+    if on_kill_action is OnKillAction.SUSPEND_TRAINJOB:
+        raise ConfigError(f"on_kill_action: {problem}")
 
 
 def wait_spec(operator: Task, submitted: Submitted, *, deadline: float | None) -> WaitSpec:
@@ -116,7 +137,9 @@ def wait_spec(operator: Task, submitted: Submitted, *, deadline: float | None) -
         admission_timeout=operator.admission_timeout,
         startup_timeout=operator.startup_timeout,
         run_timeout=operator.run_timeout,
+        startup_patience={**DEFAULT_PATIENCE, **operator.startup_patience},
         max_restarts=operator.max_restarts,
+        submitted=submitted.parts,
         deadline=deadline,
     )
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from airflow_kubeflow_trainer.trainjob.diagnosis import Evidence
 from airflow_kubeflow_trainer.trainjob.phase import Phase, PhaseReport
 from airflow_kubeflow_trainer.trainjob.pods import seconds
+from airflow_kubeflow_trainer.trainjob.starting import Trouble
 
 
 class Limits(Protocol):
@@ -20,6 +21,8 @@ class Limits(Protocol):
     def startup_timeout(self) -> float | None: ...
     @property
     def run_timeout(self) -> float | None: ...
+    @property
+    def startup_patience(self) -> Mapping[str, float | None]: ...
     @property
     def deadline(self) -> float | None:
         """Moment in seconds since the epoch."""
@@ -42,10 +45,17 @@ class Clocks:
         self._limits = limits
 
     def next_expiry(
-        self, trainjob: Mapping[str, Any] | None, report: PhaseReport | None, evidence: Evidence
+        self,
+        trainjob: Mapping[str, Any] | None,
+        report: PhaseReport | None,
+        evidence: Evidence,
+        troubles: Iterable[Trouble] = (),
     ) -> Expiry | None:
-        """Return the first clock to run out, as things stand; None where none is running."""
-        running = [self._deadline()]
+        """Return the first clock to run out, as things stand; None where none is running.
+
+        :param troubles: what keeps it from starting.
+        """
+        running = [self._deadline(), *map(self._patience, troubles)]
         if trainjob is not None and report is not None:
             running += [
                 self._clock("admission_timeout", self._limits.admission_timeout, _queued_since(trainjob, report)),
@@ -63,6 +73,13 @@ class Clocks:
             if moment is not None
             else None
         )
+
+    def _patience(self, trouble: Trouble) -> Expiry | None:
+        found = trouble.patience(self._limits.startup_patience)
+        if found is None:
+            return None
+        reason, limit = found
+        return Expiry(trouble.since + limit, f"startup_patience for {reason} ({limit:g} s)")
 
     @staticmethod
     def _clock(name: str, limit: float | None, since: float | None) -> Expiry | None:

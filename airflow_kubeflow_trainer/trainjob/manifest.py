@@ -16,6 +16,7 @@ from airflow_kubeflow_trainer.config.torchtune import TorchTuneConfig
 from airflow_kubeflow_trainer.exceptions import ConfigError
 from airflow_kubeflow_trainer.trainjob.checks import checked_recipe
 from airflow_kubeflow_trainer.trainjob.identity import PREFIX, TaskIdentity, path_segment
+from airflow_kubeflow_trainer.trainjob.queue import PRIORITY_LABEL, QUEUE_LABEL
 from airflow_kubeflow_trainer.trainjob.recipe import Case
 from airflow_kubeflow_trainer.trainjob.runtime import (
     DATASET_INITIALIZER,
@@ -32,7 +33,6 @@ MANAGER = f"{PREFIX}/operator"
 INITIALIZER_VOLUME = "initializer"
 """The runtime's own: another volume of that name would conflict, by an event only."""
 OUTPUT_VOLUME = "trained-model"
-QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +49,7 @@ class JobOptions:
     output: PersistentVolumeOutput | None = None
     runtime_patches: tuple[RuntimePatch, ...] = ()
     queue_name: str | None = None
+    workload_priority_class: str | None = None
 
 
 def builtin_trainjob(options: JobOptions, config: TorchTuneConfig) -> dict[str, Any]:
@@ -109,7 +110,6 @@ def output_location(options: JobOptions) -> dict[str, str] | None:
 
 
 def _trainjob(options: JobOptions, trainer: Mapping[str, Any]) -> dict[str, Any]:
-    queue = {QUEUE_LABEL: options.queue_name} if options.queue_name else {}
     spec: dict[str, Any] = {
         "runtimeRef": {
             "apiGroup": "trainer.kubeflow.org",
@@ -130,11 +130,17 @@ def _trainjob(options: JobOptions, trainer: Mapping[str, Any]) -> dict[str, Any]
             "name": options.name,
             "namespace": options.namespace,
             # Ours come last: a task must know its own TrainJob again.
-            "labels": {**options.labels, **queue, **options.identity.labels()},
+            "labels": {**options.labels, **queue_labels(options), **options.identity.labels()},
             "annotations": {**options.annotations, **options.identity.annotations()},
         },
         "spec": spec,
     }
+
+
+def queue_labels(options: JobOptions) -> dict[str, str]:
+    """Give the labels that Kueue reads of a TrainJob."""
+    labels = {QUEUE_LABEL: options.queue_name, PRIORITY_LABEL: options.workload_priority_class}
+    return {key: value for key, value in labels.items() if value}
 
 
 def _initializer(options: JobOptions) -> dict[str, Any]:

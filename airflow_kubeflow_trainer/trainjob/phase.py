@@ -44,11 +44,12 @@ class PhaseReport:
         return f"{self.phase.value} ({words})" if words else self.phase.value
 
 
-def phase_of(trainjob: Mapping[str, Any], *, trainer_job: str) -> PhaseReport:
+def phase_of(trainjob: Mapping[str, Any], *, trainer_job: str, may_be_suspended: bool = True) -> PhaseReport:
     """Read a TrainJob's phase.
 
     :param trainjob: the object as the API server gives it.
     :param trainer_job: name of the runtime's replicated job that trains (``node`` in the stock runtimes).
+    :param may_be_suspended: whether to believe it when it says that it is suspended; not while its pods run.
     """
     status = trainjob.get("status") or {}
     conditions = {condition["type"]: condition for condition in status.get("conditions") or []}
@@ -56,9 +57,10 @@ def phase_of(trainjob: Mapping[str, Any], *, trainer_job: str) -> PhaseReport:
     for kind, phase in (("Failed", Phase.FAILED), ("Complete", Phase.SUCCEEDED), ("Suspended", Phase.QUEUED)):
         condition = conditions.get(kind)
         # A resumed job still carries the condition, with status "False" (kubeflow/sdk#803).
-        if condition is not None and condition.get("status") == "True":
+        believed = phase is not Phase.QUEUED or may_be_suspended
+        if condition is not None and condition.get("status") == "True" and believed:
             return PhaseReport(phase, condition.get("reason", ""), condition.get("message", ""))
-    if (trainjob.get("spec") or {}).get("suspend"):
+    if (trainjob.get("spec") or {}).get("suspend") and may_be_suspended:
         return PhaseReport(Phase.QUEUED)
     return PhaseReport(_phase_of_jobs(status.get("jobsStatus") or [], trainer_job))
 

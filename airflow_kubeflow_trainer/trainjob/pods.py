@@ -86,6 +86,8 @@ class Pod:
     """The container that does the pod's work; None before the pod has a status."""
     trouble: str
     """Why it does not run, in the cluster's words; empty where there is nothing to tell."""
+    trouble_since: float
+    """Since when it could have run: by the scheduler's last word about it, else its creation."""
     disrupted: str
     """Why the cluster took it away (eviction, preemption, lost node); empty where it did not."""
 
@@ -106,6 +108,7 @@ class Pod:
             created_at=seconds(metadata.get("creationTimestamp")) or 0.0,
             main=_main(containers, labels),
             trouble=_trouble(status, conditions, containers),
+            trouble_since=_since(metadata, conditions),
             disrupted=_disruption(status, conditions),
         )
 
@@ -158,6 +161,11 @@ def _trouble(
         if container.waiting and container.waiting not in ("ContainerCreating", "PodInitializing"):
             return container.waiting
     return ""
+
+
+def _since(metadata: Mapping[str, Any], conditions: Mapping[str, Mapping[str, Any]]) -> float:
+    scheduled = conditions.get("PodScheduled", {}).get("lastTransitionTime")
+    return seconds(scheduled) or seconds(metadata.get("creationTimestamp")) or 0.0
 
 
 def _disruption(status: Mapping[str, Any], conditions: Mapping[str, Mapping[str, Any]]) -> str:

@@ -48,6 +48,8 @@ class RuntimeView:
     policy: str = "torch"
     """Trainer's policy, which says how the processes start: ``torch``, ``mpi``, ``jax``, ``xgboost``, ...; empty where
     the runtime has none."""
+    unretained_policies: tuple[int, ...] = ()
+    """Which of its volumeClaimPolicies, as it was read, do not state a retentionPolicy."""
 
     @classmethod
     def from_object(cls, runtime: Mapping[str, Any]) -> Self:
@@ -62,6 +64,7 @@ class RuntimeView:
             resources=next((c.get("resources") or {} for c in _containers(trainer)), {}),
             output_dies_with_trainjob=_claim_dies(template),
             policy=next((key for key in spec.get("mlPolicy") or {} if key != "numNodes"), ""),
+            unretained_policies=_unretained(template),
         )
 
     @classmethod
@@ -91,6 +94,25 @@ class RuntimeView:
         """Name of the replicated job that trains; ``node`` where the runtime marks none."""
         return next((job.name for job in self.jobs if job.step == TRAINER), "node")
 
+    def why_not_suspended(self) -> str | None:
+        """Say why TrainJobs of this runtime cannot be suspended and resumed, and the remedy; None where they can.
+
+        JobSet 0.12 fills in a retentionPolicy that is left out when a JobSet is created. What Trainer 2.3 applies later
+        lacks it, and is refused as a change of what cannot change: a running job runs on, a suspended one never starts.
+        """
+        if not self.unretained_policies:
+            return None
+        path = "/spec/template/spec/volumeClaimPolicies/{}/retentionPolicy"
+        patch = ",".join(
+            f'{{"op":"add","path":"{path.format(index)}","value":{{"whenDeleted":"Delete"}}}}'
+            for index in self.unretained_policies
+        )
+        return (
+            f"TrainJobs of runtime {self.name!r} cannot be suspended or resumed, which a queue does, since its "
+            "volumeClaimPolicies state no retentionPolicy. Remedy: "
+            f"kubectl patch {self.kind.lower()} {self.name} --type=json -p '[{patch}]'"
+        )
+
     def max_name_length(self) -> int:
         """How long a TrainJob's name may be: a pod is called ``<name>-<replicated job>-0-<index>-xxxxx``."""
         # Room for a thousand nodes; the initializers have one pod each.
@@ -117,6 +139,13 @@ def _job(job: Mapping[str, Any]) -> RuntimeJob:
         for c in _containers(job)
     )
     return RuntimeJob(job["name"], _step(job), containers)
+
+
+def _unretained(template: Mapping[str, Any]) -> tuple[int, ...]:
+    policies = template.get("volumeClaimPolicies") or []
+    return tuple(
+        index for index, policy in enumerate(policies) if not (policy.get("retentionPolicy") or {}).get("whenDeleted")
+    )
 
 
 def _claim_dies(template: Mapping[str, Any]) -> bool:

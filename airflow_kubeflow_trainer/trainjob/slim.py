@@ -28,6 +28,11 @@ def slim_pod(pod: dict[str, Any]) -> dict[str, Any]:
     return slim | {"status": pod["status"]} if pod.get("status") else slim
 
 
+def slim_workload(workload: dict[str, Any]) -> dict[str, Any]:
+    """Keep a Workload's metadata and status."""
+    return {**_metadata(workload, "ownerReferences"), "status": workload.get("status") or {}}
+
+
 def _metadata(item: dict[str, Any], *more: str) -> dict[str, Any]:
     metadata = item["metadata"]
     return {"metadata": {key: metadata[key] for key in (*_METADATA, *more) if key in metadata}}

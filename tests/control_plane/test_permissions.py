@@ -129,6 +129,7 @@ def test_a_failure_without_sight_of_the_log_still_has_its_exit_code(run: Run) ->
         run("exit 3", lacks=("pods/log", "get"))
 
 
-def test_what_never_starts_without_sight_of_events_is_still_told(run: Run) -> None:
+@pytest.mark.parametrize("lacks", [("events", "list"), ("jobsets", "get"), ("jobs", "list")], ids=" ".join)
+def test_what_never_starts_without_sight_of_events_is_still_told(run: Run, lacks: tuple[str, str]) -> None:
     with pytest.raises(KubeflowTrainerError, match="startup_timeout.*Insufficient nvidia.com/gpu"):
-        run("true", lacks=("events", "list"), gpus=512, startup_timeout=3)
+        run("true", lacks=lacks, gpus=512, startup_timeout=3)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import shutil
 import time
 from collections.abc import Mapping
@@ -28,6 +29,8 @@ BACKOFF_RESET_SECONDS = 600.0
 """A container that ran for this long starts its back-off anew."""
 CONFIG_RETRY_SECONDS = 2.0
 PULL_RETRY_SECONDS = 1.0
+IMAGE_NAME = re.compile(r"[A-Za-z0-9.:_-]+(/[a-z0-9._-]+)*(:[\w.-]{1,128})?(@[a-z0-9]+:[0-9a-f]{32,})?")
+"""A reference of an image, roughly: what a container runtime can make sense of."""
 
 
 class ContainerRunner:
@@ -103,6 +106,14 @@ class ContainerRunner:
 
     async def _refuse_image(self) -> None:
         image = self._container["image"]
+        if not IMAGE_NAME.fullmatch(image):
+            words = f'Failed to apply default image tag "{image}": couldn\'t parse image name "{image}": '
+            await self._refuse_for_good("InspectFailed", "InvalidImageName", words + "invalid reference format")
+            return
+        if self._container.get("imagePullPolicy") == "Never":
+            words = f'Container image "{image}" is not present with pull policy of Never'
+            await self._refuse_for_good("ErrImageNeverPull", "ErrImageNeverPull", words)
+            return
         message = explain_missing(image)
         self._context.tell(kind="Warning", reason="Failed", message=f"Failed to pull image: {message}")
         self._wait_for("ErrImagePull", message)
@@ -110,6 +121,11 @@ class ContainerRunner:
             return
         self._wait_for("ImagePullBackOff", f'Back-off pulling image "{image}": ErrImagePull: {message}')
         self._context.tell(kind="Normal", reason="BackOff", message=f'Back-off pulling image "{image}"')
+        await self._context.ending.asked.wait()
+
+    async def _refuse_for_good(self, event: str, reason: str, message: str) -> None:
+        self._context.tell(kind="Warning", reason=event, message=message)
+        self._wait_for(reason, message)
         await self._context.ending.asked.wait()
 
     async def _spec(

@@ -340,3 +340,34 @@ def test_dry_run_prints_the_trainjob(capsys: pytest.CaptureFixture[str]) -> None
     operator("echo hi").dry_run()
 
     assert "kind: TrainJob" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("argument", "value"), [("queue_name", "team-a"), ("on_kill_action", "suspend_trainjob")], ids=lambda value: value
+)
+def test_a_queue_or_suspension_that_would_hang_is_refused_with_the_remedy(
+    hook: KubeflowTrainerHook, task: Task, argument: str, value: str
+) -> None:
+    shell = operator("true", **{argument: value})
+    shell.runtime = "torchtune-llama3.2-1b"
+
+    with pytest.raises(ConfigError, match=rf"{argument}: .*'torchtune-llama3.2-1b'.*kubectl patch clustertrainingrun"):
+        shell.execute(task.context())
+
+    assert mine(hook, task) == []
+
+
+@pytest.mark.parametrize("suspend", [True, False], ids=["suspended", "resumed"])
+def test_a_trainjob_that_cannot_be_suspended_or_resumed_is_left_as_it_is(
+    hook: KubeflowTrainerHook, task: Task, suspend: bool
+) -> None:
+    shell = operator("true", on_kill_action="suspend_trainjob")
+    manifest = shell.manifest(identity_of(task.context()))
+    manifest["spec"]["runtimeRef"]["name"] = "torchtune-llama3.2-1b"
+    del manifest["spec"]["runtimePatches"]
+    trainjob = hook.submit(manifest)
+
+    with pytest.raises(ConfigError, match="suspend: TrainJobs of runtime 'torchtune-llama3.2-1b' cannot be suspended"):
+        (hook.suspend if suspend else hook.resume)(trainjob["metadata"]["name"])
+
+    assert hook.get(trainjob["metadata"]["name"])["spec"].get("suspend") is trainjob["spec"].get("suspend")

@@ -34,7 +34,9 @@ async def make(api: TrainJobApi) -> AsyncIterator[Callable[..., Any]]:
     """Create a TrainJob that runs a shell script; all of them are gone after the test."""
     names: list[str] = []
 
-    async def create(script: str, *, runtime: str = "torch-distributed", **spec: Any) -> dict[str, Any]:
+    async def create(
+        script: str, *, runtime: str = "torch-distributed", labels: dict[str, str] | None = None, **spec: Any
+    ) -> dict[str, Any]:
         name = f"w-{uuid4().hex[:8]}"
         names.append(name)
         trainer = {"command": ["sh", "-c", script], "numProcPerNode": 1, **spec.pop("trainer", {})}
@@ -42,7 +44,7 @@ async def make(api: TrainJobApi) -> AsyncIterator[Callable[..., Any]]:
             {
                 "apiVersion": "trainer.kubeflow.org/v1alpha1",
                 "kind": "TrainJob",
-                "metadata": {"name": name, "namespace": "default"},
+                "metadata": {"name": name, "namespace": "default", "labels": labels or {}},
                 "spec": {"runtimeRef": {"name": runtime}, "trainer": trainer, **spec},
             }
         )

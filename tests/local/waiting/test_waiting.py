@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from airflow_kubeflow_trainer.cluster import waiting
+from airflow_kubeflow_trainer.cluster.resources import CLUSTER_TRAINING_RUNTIMES
 from airflow_kubeflow_trainer.cluster.trainjobs import TrainJobApi
 from airflow_kubeflow_trainer.cluster.waiting import Outcome, WaitSpec, wait
 from airflow_kubeflow_trainer.trainjob.diagnosis import Cause
@@ -238,3 +240,56 @@ async def test_a_pod_that_fails_for_good_leaves_the_word_to_its_trainjob(
 
     assert (cause_of(outcome), outcome.alive) == (Cause.USER_CODE, False)
     assert "ModuleNotFoundError: No module named 'no_such_module'" in outcome.log_tail
+
+
+async def test_a_queue_that_the_cluster_does_not_have_costs_words_only(
+    api: TrainJobApi, make: Any, reporter: Any
+) -> None:
+    job = await make("sleep 1", labels={"kueue.x-k8s.io/queue-name": "team-a"})
+
+    outcome = await wait(api, spec_of(job), reporter)
+
+    assert outcome.diagnosis is None
+    assert [warning for warning in reporter.warnings if "no API kueue.x-k8s.io" in warning] != []
+
+
+async def test_a_suspension_that_does_not_work_is_not_believed(
+    api: TrainJobApi, make: Any, reporter: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(waiting, "DOUBT_SECONDS", 0.5)
+    # As on Trainer's own TorchTune runtimes, whose claims state no retentionPolicy.
+    runtime = await api.get_runtime("torch-distributed")
+    claims = (await api.get_runtime("torchtune-llama3.2-1b"))["spec"]["template"]["spec"]["volumeClaimPolicies"]
+    runtime["metadata"] = {"name": "claims-without-policy", "labels": runtime["metadata"]["labels"]}
+    runtime["spec"]["template"]["spec"]["volumeClaimPolicies"] = claims
+    await api.client.create(CLUSTER_TRAINING_RUNTIMES.path(), runtime)
+    job = await make("echo up; sleep 4", runtime="claims-without-policy")
+    up = asyncio.Event()
+    reporter.on_line = lambda text: up.set()
+    ended = asyncio.create_task(wait(api, spec_of(job), reporter))
+    await up.wait()
+
+    await api.set_suspend(job["metadata"]["name"], True)
+
+    assert (await ended).diagnosis is None
+    assert "Queued" not in reporter.phases[1:]
+    assert any("its pods go on" in warning for warning in reporter.warnings)
+
+
+async def test_a_job_that_is_suspended_and_resumed_is_told_so_and_its_clock_begins_anew(
+    api: TrainJobApi, make: Any, reporter: Any
+) -> None:
+    job = await make("echo up; sleep 3")
+    up, queued = asyncio.Event(), asyncio.Event()
+    reporter.on_line = lambda text: up.set()
+    reporter.on_phase = lambda phase: queued.set() if phase == "Queued" else None
+    ended = asyncio.create_task(wait(api, spec_of(job, run_timeout=8), reporter))
+    await up.wait()
+
+    await api.set_suspend(job["metadata"]["name"], True)
+    await queued.wait()
+    await asyncio.sleep(6)
+    await api.set_suspend(job["metadata"]["name"], False)
+
+    assert (await ended).diagnosis is None
+    assert reporter.phases[-4:] == ["Queued", "Starting", "Running", "Succeeded"]
