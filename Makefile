@@ -9,7 +9,7 @@ COMPAT_TESTS := tests/compat tests/airflow/test_finetuning.py tests/airflow/test
 CHROMIUMS := chromium chromium-browser google-chrome google-chrome-stable
 
 # Tests in which something of a real Airflow dies.
-KILLING_TESTS := tests/airflow/test_killing.py tests/airflow/test_observing.py
+KILLING_TESTS := tests/airflow/test_killing.py tests/airflow/test_surviving.py tests/airflow/test_observing.py
 
 # What `make test` leaves to targets of their own.
 SLOWER_TESTS := tests/compat tests/control_plane tests/sdk tests/ui $(KILLING_TESTS)
@@ -35,7 +35,7 @@ demo: $(SETUP) ## Fine-tune a real LLM on this machine through Airflow; KEEP=1 l
 test: $(SETUP) ## Run the tests; ARGS="-k words" narrows them. The targets that follow run the slower ones.
 	@$(PYTEST) tests $(SLOWER_TESTS:%=--ignore=%) $(ARGS)
 
-test-killing: $(SETUP) ## Run the tests that kill, clear and time out tasks of a real Airflow, and its triggerer.
+test-killing: $(SETUP) ## Run the tests that kill, stall, clear and time out tasks, workers and triggerers of a real Airflow.
 	@$(PYTEST) $(KILLING_TESTS) $(ARGS)
 
 test-ui: $(SETUP) browser ## Run the tests that look at the Training tab with a real Chromium.

@@ -98,9 +98,16 @@ class AirflowStack:
         """Lose one of the components, as with its machine: no signal that it could handle."""
         self._family.kill(component)
 
-    def start_component(self, component: str) -> None:
-        """Start a component; one that was killed has no more than its database to go on from."""
-        self._run(component, component)
+    def pause(self, component: str, *, on: bool = True) -> None:
+        """Let one of the components stand still, as a machine does that is out of memory; or go on."""
+        self._family.pause(component, on=on)
+
+    def start_component(self, component: str, *, name: str | None = None) -> None:
+        """Start a component; one that was killed has no more than its database to go on from.
+
+        :param name: of another one of the same kind. Default: the component's.
+        """
+        self._run(name or component, component)
 
     def stop(self) -> None:
         """End every process of this Airflow."""

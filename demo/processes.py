@@ -72,6 +72,12 @@ class ProcessFamily:
             process.kill()
         leader.wait()
 
+    def pause(self, name: str, *, on: bool) -> None:
+        """Stop a process and all its descendants where they stand, or let them go on."""
+        leader = psutil.Process(self._leaders[name].pid)
+        for process in (leader, *leader.children(recursive=True)):
+            process.suspend() if on else process.resume()
+
     def stop(self) -> None:
         """End all of the family: SIGTERM to what was started here, SIGKILL to what is left after a while."""
         for process in self._leaders.values():

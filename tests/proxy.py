@@ -32,6 +32,12 @@ class Proxy:
     """The watches that are open."""
     delay: Callable[[web.Request], float] = lambda request: 0.0
     """Seconds that a request is held up."""
+    hold: Callable[[web.Request], float] = lambda request: 0.0
+    """Seconds that an answer is held up: what was asked for has been done."""
+    lose: Callable[[web.Request], bool] = lambda request: False
+    """Whether an answer is lost: the connection breaks."""
+    answers: list[tuple[str, int]] = field(default_factory=list)
+    """Of each request that was passed on what `requests` has of it, and the status of its answer."""
     mute: bool = False
     """Whether watches say nothing any more."""
 
@@ -54,6 +60,18 @@ class Proxy:
 
     def count(self, verb: str) -> int:
         return len([request for request in self.requests if request.startswith(f"{verb} ")])
+
+    def done(self, verb: str) -> int:
+        """How many requests of a verb the cluster has granted."""
+        return len([status for summary, status in self.answers if summary.startswith(f"{verb} ") and status < 300])
+
+    def heal(self) -> None:
+        """Let everything pass, and forget what has passed."""
+        self.requests.clear()
+        self.answers.clear()
+        self.fault = lambda request: None
+        self.delay = self.hold = lambda request: 0.0
+        self.lose = lambda request: False
 
     def cut(self) -> None:
         """Break all watches off."""
@@ -83,6 +101,10 @@ class Proxy:
                 ssl=self.target.ssl_context or False,
                 timeout=aiohttp.ClientTimeout(total=None),
             ) as upstream:
+                self.answers.append((_summary(request), upstream.status))
+                await asyncio.sleep(self.hold(request))
+                if self.lose(request) and request.transport is not None:
+                    request.transport.abort()
                 return await self._pass_on(request, upstream)
 
     async def _pass_on(self, request: web.Request, upstream: aiohttp.ClientResponse) -> web.StreamResponse:

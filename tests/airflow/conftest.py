@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -38,10 +40,21 @@ def watched(cluster: Cluster) -> Iterator[Proxy]:
 
 
 @pytest.fixture(scope="session")
-def airflow(cluster: Cluster, watched: Proxy, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AirflowStack]:
+def rotating(watched: Proxy, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The kubeconfig of the connection "rotating", whose requests pass the proxy too."""
+    path = tmp_path_factory.mktemp("rotating") / "kubeconfig"
+    path.write_text(json.dumps(watched.kubeconfig()))
+    return path
+
+
+@pytest.fixture(scope="session")
+def airflow(
+    cluster: Cluster, watched: Proxy, rotating: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[AirflowStack]:
     connections = {
         "kubernetes_default": {"kube_config_path": str(cluster.kubeconfig)},
         "watched": {"kube_config": watched.kubeconfig()},
+        "rotating": {"kube_config_path": str(rotating)},
     }
     with airflow_stack(tmp_path_factory.mktemp("airflow"), connections=connections) as stack:
         stack.wait_for_dag("finetune_llm")

@@ -30,5 +30,11 @@ with DAG("shell_run_hurries", dagrun_timeout=timedelta(seconds=15), **DAG_OPTION
 with DAG("shell_on_worker", **DAG_OPTIONS):
     ShellOperator(deferrable=False, **COMMON)
 
+with DAG("shell_again", **DAG_OPTIONS):
+    ShellOperator(retries=1, retry_delay=timedelta(seconds=0), **COMMON)
+
+with DAG("shell_rotating", **DAG_OPTIONS):
+    ShellOperator(**COMMON | {"kubernetes_conn_id": "rotating"})
+
 with DAG("shell_pair", **DAG_OPTIONS):
     ShellOperator(nodes=2, **COMMON | {"kubernetes_conn_id": "kubernetes_default"})

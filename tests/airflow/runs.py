@@ -1,0 +1,58 @@
+"""One run of one of the DAGs with a single task, as a user sees it: by Airflow's REST API."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from demo.airflow_api import wait_until
+from demo.airflow_stack import AirflowStack
+
+TIMEOUT = 120.0
+FOR_EVER = "echo it runs; exec sleep 100000"
+
+
+class Run:
+    """One run of one of the DAGs with a single task."""
+
+    def __init__(self, airflow: AirflowStack, cluster: Any, dag_id: str, script: str = FOR_EVER) -> None:
+        self._airflow = airflow
+        self._cluster = cluster
+        self.dag_id = dag_id
+        self.run_id = airflow.api.trigger(dag_id, conf={"script": script})
+
+    def trainjobs(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self._cluster.trainjobs(self.dag_id, self.run_id)
+        return found
+
+    def log(self, *, try_number: int = 1) -> str:
+        lines = self._airflow.api.log(self.dag_id, self.run_id, "run", try_number=try_number)
+        return "\n".join(line.text for line in lines)
+
+    def task(self) -> dict[str, Any]:
+        return self._airflow.api.task(self.dag_id, self.run_id, "run")
+
+    def pid(self) -> int:
+        """The process that runs the task on the worker."""
+        return int(wait_until(lambda: self.task()["pid"], bool, what="the task's process", timeout=TIMEOUT))
+
+    def until(self, *states: str) -> dict[str, Any]:
+        """Wait until the task is in one of these states, or has ended."""
+        return self._airflow.api.wait_for_task(self.dag_id, self.run_id, "run", *states, timeout=TIMEOUT)
+
+    def mark(self, state: str) -> None:
+        self._airflow.api.set_task_state(self.dag_id, self.run_id, "run", state)
+
+    def clear(self) -> None:
+        self._airflow.api.clear(self.dag_id, self.run_id, "run")
+
+    def until_training(self, *, try_number: int = 1) -> None:
+        """Wait until the trigger is at work: one that never ran has nothing to clean up with."""
+        wait_until(
+            lambda: self.log(try_number=try_number).splitlines() if self.task()["try_number"] == try_number else [],
+            lambda seen: "it runs" in seen,
+            what="a line of the training",
+            timeout=TIMEOUT,
+        )
+
+    def until_trainjobs(self, count: int) -> list[dict[str, Any]]:
+        return wait_until(self.trainjobs, lambda jobs: len(jobs) == count, what=f"{count} TrainJobs", timeout=TIMEOUT)
