@@ -16,6 +16,8 @@ from airflow_kubeflow_trainer.trainjob.pods import Pod
 
 MAX_LINE = 4_000
 """Characters of one line that are kept; Airflow's log view is no place for more."""
+LONGEST_LINE = 2**18
+"""Bytes of one line that are held while it does not end; a progress bar is one line from its first step to its last."""
 TAIL_LINES = 30
 RECONNECT_SECONDS = 1.0
 TRIES_AFTER_THE_END = 5
@@ -164,7 +166,7 @@ class LogFollower:
             timestamps=True,
             since_time=reader.since,
         ) as chunks:
-            async for raw in lines(chunks):
+            async for raw in lines(chunks, longest=LONGEST_LINE):
                 line = reader.read(raw)
                 if line is not None:
                     self.tail.append(line.text)

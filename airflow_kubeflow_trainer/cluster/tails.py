@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from airflow_kubeflow_trainer.cluster.logs import fold
+from airflow_kubeflow_trainer.cluster.logs import LONGEST_LINE, fold
 from airflow_kubeflow_trainer.cluster.trainjobs import TrainJobApi
 from airflow_kubeflow_trainer.cluster.watch import lines
 from airflow_kubeflow_trainer.exceptions import ApiError, ClusterUnreachableError
@@ -89,7 +89,7 @@ class Tails:
         kept: list[str] = []
         size = 0
         async with self._api.stream_log(pod, container=container, previous=previous, tail_lines=READ_LINES) as chunks:
-            async for raw in lines(chunks):
+            async for raw in lines(chunks, longest=LONGEST_LINE):
                 size += len(raw)
                 if size > MAX_BYTES:
                     break

@@ -169,9 +169,12 @@ class Watch:
                 yield changed, body["metadata"]["resourceVersion"]
 
 
-async def lines(chunks: AsyncIterator[bytes], *, silence_seconds: float | None = None) -> AsyncIterator[bytes]:
+async def lines(
+    chunks: AsyncIterator[bytes], *, silence_seconds: float | None = None, longest: int | None = None
+) -> AsyncIterator[bytes]:
     """Cut a stream of chunks into its lines, without their line feeds.
 
+    :param longest: how many bytes of a line that does not end are kept: its beginning and its end. None keeps all.
     :param silence_seconds: raise ClusterUnreachableError where nothing arrives for so long. None waits for ever.
     """
     rest = bytearray()
@@ -190,6 +193,8 @@ async def lines(chunks: AsyncIterator[bytes], *, silence_seconds: float | None =
             rest = bytearray(last)
             for line in complete:
                 yield line
+        if longest is not None and len(rest) > longest:
+            del rest[longest // 2 : -(longest // 2)]
     if rest:
         yield bytes(rest)
 

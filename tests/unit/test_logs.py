@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
+import tracemalloc
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from podobjects import pod_object, terminated
 
-from airflow_kubeflow_trainer.cluster.logs import MAX_LINE, _Reader, fold
+from airflow_kubeflow_trainer.cluster.logs import MAX_LINE, LogFollower, _Reader, fold
 from airflow_kubeflow_trainer.cluster.watch import lines
+from airflow_kubeflow_trainer.trainjob.pods import Pod
 
 
 async def _chunks(parts: list[bytes]) -> AsyncIterator[bytes]:
@@ -85,3 +90,37 @@ def test_a_line_keeps_the_time_at_which_the_container_wrote_it() -> None:
 
     assert line is not None
     assert (line.text, line.timestamp.isoformat()) == ("hello world", "2026-01-01T10:20:30.123456+00:00")
+
+
+GIGABYTE, CHUNK = 2**30, 2**20
+
+
+@pytest.mark.parametrize("line", [100_000, GIGABYTE], ids=["in lines", "in one line"])
+async def test_a_log_of_a_gigabyte_passes_in_little_memory(line: int) -> None:
+    stamp = b"2026-01-01T00:00:00.5Z "
+
+    class Api:
+        @contextlib.asynccontextmanager
+        async def stream_log(self, pod: str, **options: Any) -> AsyncIterator[AsyncIterator[bytes]]:
+            async def chunks() -> AsyncIterator[bytes]:
+                whole = stamp + b"x" * (line - len(stamp) - 1) + b"\n" if line < CHUNK else b"x" * CHUNK
+                yield stamp
+                for _ in range(GIGABYTE // len(whole)):
+                    yield whole
+
+            yield chunks()
+
+    seen: list[int] = []
+    follower = LogFollower(Api(), job="node", emit=lambda told: seen.append(len(told.text)), note=print)  # type: ignore[arg-type]
+    follower.observe(Pod.from_object(pod_object(phase="Succeeded", state=terminated(0))))
+    follower.finish()
+    tracemalloc.start()
+    try:
+        await follower.run()
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+    assert len(seen) >= GIGABYTE // line
+    assert max(seen) < 5_000
+    assert peak < 16 * CHUNK
