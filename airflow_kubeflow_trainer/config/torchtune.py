@@ -23,7 +23,7 @@ from airflow_kubeflow_trainer.config.environment import Environment
 from airflow_kubeflow_trainer.config.plain import attributes
 from airflow_kubeflow_trainer.config.resources import Resources
 from airflow_kubeflow_trainer.config.text import from_text
-from airflow_kubeflow_trainer.config.values import COMPONENT, COMPONENTS, Component, Settings, component, dotted
+from airflow_kubeflow_trainer.config.values import Component, Settings, component, dotted, override, spelt_out
 
 Count = Field(default=None, ge=1)
 
@@ -197,18 +197,19 @@ class TorchTuneConfig(ConfigModel):
             )
         return handler(value)
 
-    @field_check("overrides")
-    def _check_deletions(cls, value: Mapping[str, Any]) -> Mapping[str, Any]:
-        for key, item in value.items():
-            if key.startswith("~") and item is not None:
-                raise ValueError(f"{key!r} deletes a key, so its value must be None, not {item!r}")
-            if key.startswith("~") and (key[1:] in COMPONENTS or key.endswith(f".{COMPONENT}")):
-                raise ValueError(f"{key!r}: TorchTune cannot delete a whole component; give it another value instead")
+    @field_validator("overrides", mode="after")
+    @classmethod
+    def _check_overrides(cls, value: Any, info: ValidationInfo[Any]) -> Any:
+        if not is_pending(value, info):
+            for key, item in value.items():
+                override(key, item, info)
         return value
 
     @model_validator(mode="after")
     def _check_together(self) -> Self:
-        by_override = isinstance(self.overrides, Mapping) and "model.lora_attn_modules" in self.overrides
+        by_override = isinstance(self.overrides, Mapping) and "model.lora_attn_modules" in dict(
+            spelt_out(self.overrides)
+        )
         if self.save_adapter_weights_only is True and self.peft_config is None and not by_override:
             raise messages.about("save_adapter_weights_only", "needs peft_config: full fine-tuning has no adapter")
         if self.optimizer_in_bwd is True and isinstance(self.peft_config, LoraConfig):

@@ -7,7 +7,7 @@ outcome is known from text that the author has written.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from enum import Enum
 from typing import Annotated, Any
 
@@ -21,6 +21,8 @@ _RENDERS_TO = "$template"
 _DOTTED = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)+")
 COMPONENT = "_component_"
 """TorchTune's key for what is to be built."""
+
+_NO_COMPONENT = f"must be a dotted name, or a dict with {COMPONENT!r} and its arguments"
 
 COMPONENTS = (
     "model", "tokenizer", "checkpointer", "dataset", "optimizer", "lr_scheduler", "loss", "metric_logger", "profiler",
@@ -78,6 +80,17 @@ def _text_key(key: Any, path: str) -> str:
     return key
 
 
+def spelt_out(overrides: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Give overrides by TorchTune's own keys: what a dict says of a component stands under keys of its own."""
+    for key, value in overrides.items():
+        parted = isinstance(value, Mapping) and value and not renders_later(value)
+        if parted and (key in COMPONENTS or COMPONENT in value):
+            # As one value it would land in `key._component_`.
+            yield from spelt_out({f"{key}.{part}": item for part, item in value.items()})
+        else:
+            yield key, value
+
+
 def component(value: Any, info: ValidationInfo[Any]) -> Any:
     """Check what names a component of TorchTune: dotted, alone or as ``_component_`` beside its arguments."""
     if is_pending(value, info) or value is None:
@@ -85,14 +98,37 @@ def component(value: Any, info: ValidationInfo[Any]) -> Any:
     if is_rendered(info) and isinstance(value, str) and value.strip().startswith("{"):
         value = from_untyped(value)
     if isinstance(value, Mapping):
+        if not value:
+            raise ValueError(f"must not be empty: write {COMPONENT!r}, or arguments of the recipe's own")
         checked = settings(value, info)
         name = checked.get(COMPONENT)
         if isinstance(name, str):
             dotted(name)
         return checked
     if not isinstance(value, str):
-        raise ValueError(f"must be a dotted name, or a dict with {COMPONENT!r} and its arguments, not {value!r}")
+        raise ValueError(f"{_NO_COMPONENT}, not {value!r}")
     return dotted(value)
+
+
+def override(key: str, value: Any, info: ValidationInfo[Any]) -> None:
+    """Check what an override says of a component; what others say only TorchTune can judge."""
+    if key.startswith("~"):
+        _deletion(key, value)
+    elif (key in COMPONENTS or key.endswith(f".{COMPONENT}")) and not renders_later(value):
+        try:
+            if value is None:
+                # TorchTune would build it all the same, of nothing.
+                raise ValueError(f"{_NO_COMPONENT}, not None")
+            component(value, info)
+        except ValueError as error:
+            raise ValueError(f"{key!r}: {error}") from None
+
+
+def _deletion(key: str, value: Any) -> None:
+    if value is not None:
+        raise ValueError(f"{key!r} deletes a key, so its value must be None, not {value!r}")
+    if key[1:] in COMPONENTS or key.endswith(f".{COMPONENT}"):
+        raise ValueError(f"{key!r}: TorchTune cannot delete a whole component; give it another value instead")
 
 
 def dotted(value: str, *, example: str = "torch.optim.AdamW") -> str:

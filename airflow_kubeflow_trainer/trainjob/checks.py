@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from airflow_kubeflow_trainer.exceptions import ConfigError
 from airflow_kubeflow_trainer.trainjob.recipe import CONFIGS, LLAMA_70B, QWEN, Case, NotKnownYetError, Recipe, known
-from airflow_kubeflow_trainer.trainjob.settings import component, optimizer, overrides, setting
+from airflow_kubeflow_trainer.trainjob.settings import component, optimizer, setting
 
 IMMUTABLE_KEYS = ("output_dir", "tokenizer.path", "tokenizer.merges_file", "checkpointer.checkpoint_dir")
 """Keys that the runtime sets, and admission refuses."""
@@ -51,7 +51,7 @@ def _several_nodes(case: Case) -> str | None:
 
 
 def _key_of_the_runtimes(case: Case) -> str | None:
-    for key in overrides(case):
+    for key in case.overrides:
         if key.removeprefix("~") in IMMUTABLE_KEYS:
             return f"overrides: {key!r} is the runtime's to set, and Trainer refuses it here"
     return None

@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from numbers import Integral, Real
 from typing import Any
 
-from airflow_kubeflow_trainer.config.values import COMPONENT, COMPONENTS
+from airflow_kubeflow_trainer.config.values import spelt_out
 from airflow_kubeflow_trainer.exceptions import ConfigError
 
 _KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+|\[\d+\])*")
@@ -38,28 +38,23 @@ def arguments(overrides: Mapping[str, Any]) -> list[str]:
     :param overrides: values by dotted key; ``~key`` with None deletes a key.
     :raises ConfigError: a key or value that TorchTune's command line cannot carry.
     """
-    found = [argument for key, value in overrides.items() for argument in _argument(key, value)]
+    found = [_argument(key, value) for key, value in spelt_out(overrides)]
     if len(found) > MAX_ARGUMENTS:
         raise ConfigError(f"config: makes {len(found)} arguments of TorchTune's, and a TrainJob takes {MAX_ARGUMENTS}")
     return found
 
 
-def _argument(key: str, value: Any) -> Iterator[str]:
+def _argument(key: str, value: Any) -> str:
     name = key.removeprefix("~")
     if not _KEY.fullmatch(name) or name == "config":
         raise ConfigError(
             f"config.overrides: {key!r} is no key of TorchTune's; keys are names with dots, like 'optimizer.lr'"
         )
     if key.startswith("~"):
-        yield key
-    elif isinstance(value, Mapping) and value and (name in COMPONENTS or COMPONENT in value):
-        # As one value it would land in `key._component_`.
-        for part, item in value.items():
-            yield from _argument(f"{key}.{part}", item)
-    else:
-        if "max_filename" in key and not isinstance(value, str):
-            raise ConfigError(f"config: {key} takes text, not {value!r}: TorchTune keeps its leading zeros")
-        yield _short_enough(f"{key}={_encode(value, key)}", key)
+        return key
+    if "max_filename" in key and not isinstance(value, str):
+        raise ConfigError(f"config: {key} takes text, not {value!r}: TorchTune keeps its leading zeros")
+    return _short_enough(f"{key}={_encode(value, key)}", key)
 
 
 def _short_enough(argument: str, key: str) -> str:

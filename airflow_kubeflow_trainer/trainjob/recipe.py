@@ -15,6 +15,7 @@ from airflow_kubeflow_trainer.config.markers import has_templates, is_template
 from airflow_kubeflow_trainer.config.plain import plain
 from airflow_kubeflow_trainer.config.resources import amount, resource_name, resource_requirements
 from airflow_kubeflow_trainer.config.torchtune import LoraConfig, TorchTuneConfig
+from airflow_kubeflow_trainer.config.values import spelt_out
 from airflow_kubeflow_trainer.exceptions import ConfigError
 from airflow_kubeflow_trainer.trainjob.runtime import RuntimeView
 
@@ -101,10 +102,10 @@ class Case:
 
     @property
     def overrides(self) -> Mapping[str, Any]:
-        """The author's overrides; values among them may be templates, keys never are."""
+        """The author's overrides by TorchTune's own keys; values among them may be templates, keys never are."""
         if not isinstance(self.config.overrides, Mapping):
             raise NotKnownYetError
-        return self.config.overrides
+        return dict(spelt_out(self.config.overrides))
 
     @property
     def lora(self) -> bool:

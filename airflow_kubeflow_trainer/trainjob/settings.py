@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from airflow_kubeflow_trainer.config.markers import is_template
-from airflow_kubeflow_trainer.config.values import COMPONENTS, renders_later
+from airflow_kubeflow_trainer.config.values import renders_later
 from airflow_kubeflow_trainer.trainjob.recipe import (
     CONFIGS,
     LLAMA_1B,
@@ -92,7 +92,7 @@ def setting(case: Case, key: str) -> Any:
 
     :raises NotKnownYetError: a template stands there, or it depends on the recipe, which is not known.
     """
-    said = overrides(case)
+    said = case.overrides
     if f"~{key}" in said:
         return None
     if key in said:
@@ -105,7 +105,7 @@ def setting(case: Case, key: str) -> Any:
 
 def component(case: Case, name: str) -> str | None:
     """Give the dotted name of a component that the author has chosen; None where he has left it to the recipe."""
-    said = overrides(case)
+    said = case.overrides
     chosen = said.get(f"{name}._component_", said.get(name))
     if chosen is None and name == "dataset":
         chosen = _dataset(case)
@@ -119,15 +119,6 @@ def component(case: Case, name: str) -> str | None:
 def optimizer(case: Case) -> str:
     """Give the dotted name of the optimizer, the recipe's own included."""
     return component(case, "optimizer") or str(_default(case, "optimizer._component_"))
-
-
-def overrides(case: Case) -> dict[str, Any]:
-    """Give the author's overrides by dotted keys: what a dict says of a component stands under keys of its own."""
-    found: dict[str, Any] = {}
-    for key, value in case.overrides.items():
-        parted = key in COMPONENTS and isinstance(value, Mapping) and not renders_later(value)
-        found |= {f"{key}.{part}": item for part, item in value.items()} if parted else {key: value}
-    return found
 
 
 def _option(case: Case, key: str) -> Any:

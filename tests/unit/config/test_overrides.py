@@ -157,6 +157,16 @@ def test_any_name_of_a_column_arrives(columns: dict[str, str]) -> None:
         pytest.param({"lr_scheduler": "cosine"}, "lr_scheduler: 'cosine' must be", id="a scheduler"),
         pytest.param({"loss": "CE"}, "loss: 'CE' must be a dotted name", id="a loss"),
         pytest.param({"metric_logger": "wandbb"}, "metric_logger: 'wandbb' must be one of stdout, disk", id="a logger"),
+        pytest.param({"optimizer": {}}, "optimizer: must not be empty", id="an optimizer of nothing"),
+        pytest.param({"metric_logger": {}}, "metric_logger: must not be empty", id="a logger of nothing"),
+        pytest.param({"overrides": {"optimizer": {}}}, "overrides: 'optimizer': must not be empty", id="by override"),
+        pytest.param(
+            {"overrides": {"lr_scheduler": None}}, "'lr_scheduler': must be a dotted name.* not None", id="no scheduler"
+        ),
+        pytest.param({"overrides": {"model": False}}, "'model': must be a dotted name.* not False", id="False"),
+        pytest.param({"overrides": {"dataset": ["a"]}}, "'dataset': must be a dotted name", id="several data sets"),
+        pytest.param({"overrides": {"loss": "CE"}}, "'loss': 'CE' must be a dotted name", id="no dots by override"),
+        pytest.param({"overrides": {"loss._component_": ""}}, "'loss._component_': '' must be", id="a loss of no name"),
         pytest.param({"epochs": True}, "epochs: must be a number, not True", id="True is no count"),
         pytest.param({"seed": False}, "seed: must be a number, not False", id="False is no seed"),
         pytest.param({"learning_rate": math.inf}, "learning_rate: must be a finite number", id="an endless rate"),
@@ -179,3 +189,19 @@ def test_any_name_of_a_column_arrives(columns: dict[str, str]) -> None:
 def test_what_would_die_in_the_pod_is_refused(wrong: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         as_template(wrong, TorchTuneConfig, field="config")
+    with pytest.raises(ConfigError, match=message):
+        from_template(TorchTuneConfig, wrong, field="config")
+
+
+def test_a_component_may_be_a_template() -> None:
+    plain = as_template({"overrides": {"optimizer": "{{ params.optimizer }}"}}, TorchTuneConfig, field="config")
+    assert plain["overrides"]["optimizer"] == {"$template": "{{ params.optimizer }}"}
+
+    with pytest.raises(ConfigError, match="'optimizer': 'AdamW' must be a dotted name"):
+        from_template(TorchTuneConfig, {"overrides": {"optimizer": {"$template": "AdamW"}}}, field="config")
+
+
+def test_lora_by_a_dict_for_the_model_is_lora() -> None:
+    config = TorchTuneConfig(save_adapter_weights_only=True, overrides={"model": {"lora_attn_modules": ["q_proj"]}})
+
+    assert config.save_adapter_weights_only is True

@@ -59,6 +59,18 @@ CPU: dict[str, Any] = {"device": "cpu", "num_proc_per_node": 1, "optimizer": "to
             "num_nodes: 2 with peft_config",
             id="LoRA on several nodes",
         ),
+        pytest.param(
+            SEVENTY_B,
+            {"overrides": {"model": {"lora_attn_modules": ["q_proj"]}}, "num_nodes": 2},
+            "num_nodes: 2 with peft_config",
+            id="LoRA by an override on several nodes",
+        ),
+        pytest.param(
+            QWEN,
+            {"peft_config": LORA, "overrides": {"model": {"quantize_base": True}}, **GPU},
+            "quantize_base: TorchTune has no QLoRA",
+            id="QLoRA by an override",
+        ),
         pytest.param(ONE_B, {"num_nodes": 2}, "num_nodes: must be 1", id="several nodes for a small model"),
         pytest.param(ONE_B, {"num_proc_per_node": 2, **GPU}, "num_proc_per_node: 2 on one GPU", id="two on one GPU"),
         pytest.param(
