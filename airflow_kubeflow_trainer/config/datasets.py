@@ -98,6 +98,11 @@ class TorchTuneDataset(TorchTuneDatasetBase):
     options: Settings = Field(default_factory=dict)
     """The builder's arguments."""
 
+    def plain(self) -> dict[str, Any]:
+        found = super().plain()
+        # A builder that has a class of its own would be taken for that one.
+        return found if dataset_class(found) is TorchTuneDataset else {**found, "options": {}}
+
     @field_check("component")
     def _check_component(cls, value: str) -> str:
         return dotted(value, example="torchtune.datasets.grammar_dataset")
@@ -112,12 +117,15 @@ DATASETS: tuple[type[TorchTuneDatasetBase], ...] = (
 
 
 def dataset_class(data: Mapping[str, Any]) -> type[TorchTuneDatasetBase]:
-    """Find the class that a dict means: by its component, else by its fields."""
+    """Find the class that a dict means: by its component, else by its fields; by most of them where none has all."""
+    if "options" in data:
+        return TorchTuneDataset
     if "component" in data:
         named = (kind for kind in DATASETS if getattr(kind, "component", None) == data["component"])
         return next(named, TorchTuneDataset)
     fitting = (kind for kind in DATASETS if _required(kind) <= data.keys() <= kind.model_fields.keys())
-    return next(fitting, TorchTuneInstructDataset)
+    nearest = max(DATASETS, key=lambda kind: len(data.keys() & kind.model_fields.keys()))
+    return next(fitting, nearest)
 
 
 def _required(kind: type[ConfigModel]) -> set[str]:

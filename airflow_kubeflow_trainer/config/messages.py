@@ -47,7 +47,7 @@ def _explain_one(found: ErrorDetails, model: type[BaseModel], field: str) -> str
         message = _WORDS[found["type"]].format_map(found.get("ctx") or {})
     message = message.removeprefix("Value error, ").replace("Input should be", "must be", 1)
     prefix = f"{where}: " if where else ""
-    if found["type"] in ("value_error", "missing"):
+    if found["type"] in ("value_error", "missing", "string_too_short"):
         return prefix + message
     return f"{prefix}{message[0].lower()}{message[1:]}" + _but_was(found)
 
@@ -86,6 +86,8 @@ _WORDS = {
     "dict_type": "must be a dict",
     "list_type": "must be a list",
     "string_type": "must be text",
+    "string_too_short": "must not be empty",
+    "string_too_long": "must have at most {max_length} characters",
     "int_parsing": "must be an integer",
     "int_type": "must be an integer",
     "float_parsing": "must be a number",

@@ -100,7 +100,7 @@ def test_the_same_mistake_is_refused_when_a_template_brings_it(wrong: dict[str, 
             r"model.secret_ref: one key is not enough",
             id="one key for S3",
         ),
-        pytest.param({"model": {"storage_uri": ""}}, r"model.storage_uri", id="no URI"),
+        pytest.param({"model": {"storage_uri": ""}}, r"model.storage_uri: must not be empty$", id="no URI"),
         pytest.param({"dataset": "s3://"}, r"dataset.storage_uri: 's3://' must say what", id="no bucket"),
         pytest.param({"model": 5}, r"^initializer.model: must be a URI, ModelInitializer\(", id="a number"),
         pytest.param(
@@ -181,6 +181,36 @@ def test_the_data_sets_builder_is_found_by_its_fields() -> None:
 
     assert isinstance(chat.dataset_preprocess_config, TorchTuneChatDataset)
     assert isinstance(other.dataset_preprocess_config, TorchTuneDataset)
+
+
+@pytest.mark.parametrize("options", [{}, {"packed": False}], ids=["no arguments", "arguments"])
+def test_a_builder_that_has_a_class_of_its_own_may_be_named_with_any_arguments(options: dict[str, Any]) -> None:
+    component = "torchtune.datasets.chat_dataset"
+    data = TorchTuneDataset(component=component, source="json", **({"options": options} if options else {}))
+
+    plain = as_template({"dataset_preprocess_config": data}, TorchTuneConfig, field="config")
+    found = from_template(TorchTuneConfig, plain, field="config")
+
+    assert found is not None
+    assert isinstance(found.dataset_preprocess_config, TorchTuneDataset)
+    assert found.dataset_preprocess_config.component == component
+    assert found.dataset_preprocess_config.options == options
+
+
+@pytest.mark.parametrize(
+    ("written", "message"),
+    [
+        pytest.param({"conversation_column": "c"}, "conversation_style: is missing", id="half a chat"),
+        pytest.param({"column": "c", "ad_eos": True}, "ad_eos: .*did you mean 'add_eos'", id="text, misspelt"),
+        pytest.param({"options": {"a": 1}}, "component: is missing", id="arguments of no builder"),
+        pytest.param({"column_mp": {}}, "column_mp: .*did you mean 'column_map'", id="a table, misspelt"),
+    ],
+)
+def test_a_data_set_that_is_not_quite_one_is_compared_with_the_one_that_it_is_nearest_to(
+    written: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ConfigError, match=message):
+        TorchTuneConfig(dataset_preprocess_config=written)
 
 
 @pytest.mark.parametrize("value", [3, "text", ["x"], b"x"], ids=repr)
