@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from types import TracebackType
@@ -188,9 +189,15 @@ def _unreachable(where: str) -> Iterator[None]:
     try:
         yield
     except (TimeoutError, aiohttp.ClientError, OSError) as error:
-        raise ClusterUnreachableError(
-            f"No answer from the cluster at {where}: {str(error) or type(error).__name__}"
-        ) from error
+        raise ClusterUnreachableError(f"No answer from the cluster at {where}: {_reason(error)}") from error
+
+
+def _reason(error: Exception) -> str:
+    # aiohttp's own words repeat the address, and hold that of an object in memory.
+    cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
+    if isinstance(cause, OSError) and cause.errno and cause.errno > 0:
+        return os.strerror(cause.errno)
+    return (cause.strerror if isinstance(cause, OSError) else None) or str(cause) or type(cause).__name__
 
 
 def _query(params: Params) -> dict[str, str]:

@@ -122,7 +122,7 @@ def _parse(file: Path) -> Mapping[str, Any]:
 
     try:
         content = yaml.safe_load(file.read_text())
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"{file} is not YAML") from error
     if not isinstance(content, Mapping):
         raise ConfigError(f"{file} is not a kubeconfig: it must be a mapping")

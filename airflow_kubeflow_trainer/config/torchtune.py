@@ -149,7 +149,7 @@ class TorchTuneConfig(ConfigModel):
     save_adapter_weights_only: bool | None = None
     """Save the adapter alone, not the merged model. For LoRA only."""
     resume_from_checkpoint: bool | None = None
-    """Go on from the checkpoint in the checkpoint folder."""
+    """Go on from the checkpoint that an earlier training has left in the output; needs its ``sub_path``."""
     log_every_n_steps: int | None = Count
     """Steps between two lines of metrics."""
     metric_logger: MetricLogger | None = None

@@ -54,8 +54,8 @@ class KubeflowTrainerHook(BaseHook):
 
     The methods block and may be called wherever a task runs; in a coroutine (a trigger) use :meth:`connect`.
 
-    :param kubernetes_conn_id: id of the connection. ``kubernetes_default`` need not exist: then the pod's service
-        account is used, else the default kubeconfig.
+    :param kubernetes_conn_id: id of the connection. ``kubernetes_default`` need not exist: then, and with None, the
+        pod's service account is used, else the default kubeconfig.
     :param namespace: where the TrainJobs live. Default: the connection's namespace, the namespace of the pod that
         Airflow runs in (with ``in_cluster``), else ``default``.
     :param in_cluster: use the service account of the pod that Airflow runs in. Default: what the connection says.
@@ -69,7 +69,7 @@ class KubeflowTrainerHook(BaseHook):
 
     def __init__(
         self,
-        kubernetes_conn_id: str = DEFAULT_CONN_ID,
+        kubernetes_conn_id: str | None = DEFAULT_CONN_ID,
         *,
         namespace: str | None = None,
         in_cluster: bool | None = None,
@@ -232,6 +232,8 @@ class KubeflowTrainerHook(BaseHook):
         return run_blocking(call)
 
     def _extras(self) -> dict[str, Any]:
+        if not self.kubernetes_conn_id:
+            return {}
         try:
             extras: dict[str, Any] = self.get_connection(self.kubernetes_conn_id).extra_dejson
         except AirflowNotFoundException:
@@ -241,6 +243,8 @@ class KubeflowTrainerHook(BaseHook):
     async def _extras_in_coroutine(self) -> dict[str, Any]:
         from airflow.providers.common.compat.connection import get_async_connection, get_async_extra_dejson
 
+        if not self.kubernetes_conn_id:
+            return {}
         try:
             connection = await ask(get_async_connection(self.kubernetes_conn_id))
             extras: dict[str, Any] = await get_async_extra_dejson(connection)

@@ -49,6 +49,9 @@ CHECKED: Mapping[str, Callable[..., Any]] = {
     "on_kill_action": lambda value, field: choice(value, OnKillAction, field=field),
 }
 
+_NEVER_NONE = frozenset({"runtime_kind", "get_logs", "deferrable", "on_finish_action", "on_kill_action"})
+"""Arguments that cannot be left out by None."""
+
 
 def config_as_template(name: str, value: Any, model: type[ConfigModel]) -> Any:
     """Turn a config argument into what Airflow can store and render.
@@ -64,5 +67,6 @@ def check_argument(name: str, value: Any) -> None:
 
     :raises ConfigError: naming the argument, and what would be right.
     """
-    if name in CHECKED and value is not None and not has_templates(value):
+    left_out = value is None and name not in _NEVER_NONE
+    if name in CHECKED and not left_out and not has_templates(value):
         CHECKED[name](value, field=name)

@@ -60,7 +60,8 @@ class TrainJobOperator(BaseOperator):
     :param initializer: where the data set and the model come from. Default: what the runtime says.
     :param output: where the trained model is kept. Default: nowhere; on the stock runtimes it lies on a volume that
         is deleted with the TrainJob.
-    :param kubernetes_conn_id: Airflow connection of type ``kubernetes``. Default ``kubernetes_default``.
+    :param kubernetes_conn_id: Airflow connection of type ``kubernetes``. Default ``kubernetes_default``. None: the
+        service account of Airflow's own pod, else the default kubeconfig.
     :param namespace: Kubernetes namespace. Default: the connection's, else ``default``.
     :param in_cluster: use the service account of Airflow's own pod. Default: what the connection says.
     :param config_file: path of a kubeconfig on the worker and the triggerer. Default: what the connection says.
@@ -138,7 +139,7 @@ class TrainJobOperator(BaseOperator):
         runtime_kind: str = "ClusterTrainingRuntime",
         initializer: Initializer | Mapping[str, Any] | Any | None = None,
         output: PersistentVolumeOutput | Mapping[str, Any] | Any | None = None,
-        kubernetes_conn_id: str = DEFAULT_CONN_ID,
+        kubernetes_conn_id: str | None = DEFAULT_CONN_ID,
         namespace: str | None = None,
         in_cluster: bool | None = None,
         config_file: str | None = None,
@@ -406,7 +407,7 @@ class TrainJobOperator(BaseOperator):
     def cluster(self) -> dict[str, Any]:
         """The hook's arguments: names only."""
         return {
-            "kubernetes_conn_id": self.kubernetes_conn_id,
+            "kubernetes_conn_id": optional_text(self.kubernetes_conn_id, field="kubernetes_conn_id"),
             "namespace": namespace_name(self.namespace),
             "in_cluster": self.in_cluster,
             "config_file": self.config_file,

@@ -11,7 +11,7 @@ from airflow_kubeflow_trainer.config.base import ConfigModel
 from airflow_kubeflow_trainer.config.markers import is_template
 from airflow_kubeflow_trainer.config.template import from_template, has_templates
 from airflow_kubeflow_trainer.operators.base import TrainJobOperator, stock_runtime
-from airflow_kubeflow_trainer.trainjob.checks import check
+from airflow_kubeflow_trainer.trainjob.checks import check, check_resuming
 from airflow_kubeflow_trainer.trainjob.manifest import JobOptions, builtin_trainjob
 from airflow_kubeflow_trainer.trainjob.recipe import Case, model_of
 from airflow_kubeflow_trainer.trainjob.runtime import RuntimeView
@@ -68,7 +68,9 @@ class BuiltinTrainerOperator(TrainJobOperator):
             model_of(arguments["runtime"])
         if not is_template(config):
             model = TorchTuneConfig.parse({} if config is None else config, field="config", rendered=False)
-            check(_case(model, arguments))
+            case, output = _case(model, arguments), arguments["output"]
+            check(case)
+            check_resuming(case, fresh_output=isinstance(output, Mapping) and output.get("sub_path") is None)
         if not has_templates(config, initializer):
             warn_about_dataset(
                 from_template(TorchTuneConfig, config, field="config") or TorchTuneConfig(),

@@ -29,6 +29,22 @@ def check(case: Case) -> None:
                 raise ConfigError(f"config.{found}")
 
 
+def check_resuming(case: Case, *, fresh_output: bool) -> None:
+    """Refuse to go on from a checkpoint where none can be.
+
+    :param fresh_output: whether each try writes to a folder of its own.
+    :raises ConfigError: the try would look for the checkpoint there.
+    """
+    # TorchTune looks in output_dir, unless told of another place (training/checkpointing/_utils.py).
+    with contextlib.suppress(NotKnownYetError):
+        elsewhere = "checkpointer.recipe_checkpoint" in case.overrides
+        if fresh_output and not elsewhere and setting(case, "resume_from_checkpoint") is True:
+            raise ConfigError(
+                "config.resume_from_checkpoint: TorchTune looks for the checkpoint in the output, which is a new "
+                "folder in each try; name that of an earlier training: output=PersistentVolumeOutput(..., sub_path=...)"
+            )
+
+
 def checked_recipe(case: Case) -> Recipe:
     """Give the recipe that Trainer will choose, of a case that can work.
 

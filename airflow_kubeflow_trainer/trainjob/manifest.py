@@ -14,7 +14,7 @@ from airflow_kubeflow_trainer.config.patches import RuntimePatch
 from airflow_kubeflow_trainer.config.resources import resource_requirements
 from airflow_kubeflow_trainer.config.torchtune import TorchTuneConfig
 from airflow_kubeflow_trainer.exceptions import ConfigError
-from airflow_kubeflow_trainer.trainjob.checks import checked_recipe
+from airflow_kubeflow_trainer.trainjob.checks import check_resuming, checked_recipe
 from airflow_kubeflow_trainer.trainjob.identity import PREFIX, TaskIdentity, path_segment
 from airflow_kubeflow_trainer.trainjob.queue import PRIORITY_LABEL, QUEUE_LABEL
 from airflow_kubeflow_trainer.trainjob.recipe import Case
@@ -59,6 +59,7 @@ def builtin_trainjob(options: JobOptions, config: TorchTuneConfig) -> dict[str, 
     """
     case = Case.on(options.runtime, config)
     recipe = checked_recipe(case)
+    check_resuming(case, fresh_output=_output_is_fresh(options))
     trainer: dict[str, Any] = {
         # Trainer chooses recipe and config only where the command is exactly this.
         "command": ["tune", "run"],
@@ -213,6 +214,13 @@ def _sub_path(options: JobOptions) -> str:
     identity = options.identity
     # The TrainJob's name tells tries apart, and ids that make the same folder name.
     return "/".join(path_segment(part) for part in (identity.dag_id, identity.run_id, identity.task_id, options.name))
+
+
+def _output_is_fresh(options: JobOptions) -> bool:
+    """Whether what lies at OUTPUT_PATH begins empty; of a runtime that is patched or not Trainer's, nobody knows."""
+    if options.output is not None:
+        return options.output.sub_path is None
+    return options.runtime.output_dies_with_trainjob and not options.runtime_patches
 
 
 def _check_managers(patches: list[dict[str, Any]]) -> None:

@@ -54,6 +54,7 @@ _MOSTLY: Mapping[str, Any] = {
     "optimizer._component_": "torch.optim.AdamW",
     "enable_activation_checkpointing": False,
     "enable_activation_offloading": False,
+    "resume_from_checkpoint": False,
     "dataset.packed": False,
     "tokenizer.max_seq_len": None,
 }

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from airflow_kubeflow_trainer.exceptions import ConfigError
+from airflow_kubeflow_trainer.cluster.client import Client
+from airflow_kubeflow_trainer.exceptions import ClusterUnreachableError, ConfigError
 from airflow_kubeflow_trainer.hooks.connection import ClusterSettings
+from airflow_kubeflow_trainer.hooks.trainer import KubeflowTrainerHook
 
 KUBECONFIG: dict[str, Any] = {
     "apiVersion": "v1",
@@ -96,3 +99,29 @@ async def test_verification_can_be_switched_off(value: Any) -> None:
 
     assert context is not None
     assert context.check_hostname is False
+
+
+def test_no_connection_at_all_is_the_default_kubeconfig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "config"
+    path.write_text(json.dumps(KUBECONFIG))
+    monkeypatch.setenv("KUBECONFIG", str(path))
+    hook = KubeflowTrainerHook(None)
+
+    assert asyncio.run(hook.settings.credentials()).server == "https://a.example:6443"
+    assert asyncio.run(hook._settings_in_coroutine()) == hook.settings
+
+
+@pytest.mark.parametrize(
+    ("server", "reason"),
+    [
+        pytest.param("https://127.0.0.1:1", "Connection refused", id="nobody listens"),
+        pytest.param("https://no-such-host.invalid", r"[A-Z][a-z ]+", id="no such host"),
+    ],
+)
+async def test_why_a_cluster_does_not_answer_is_said_in_words(server: str, reason: str) -> None:
+    kube_config = {**KUBECONFIG, "clusters": [{"name": "a", "cluster": {"server": server}}]}
+    credentials = await ClusterSettings.from_extras({"kube_config": kube_config}).credentials()
+
+    async with Client(credentials) as client:
+        with pytest.raises(ClusterUnreachableError, match=rf"{server} \(GET /version\): {reason}$"):
+            await client.get("/version")

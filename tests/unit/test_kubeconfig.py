@@ -145,6 +145,7 @@ async def test_a_program_that_gives_the_credentials_is_asked(folder: Path) -> No
     [
         pytest.param("[1, 2]", "is not a kubeconfig: it must be a mapping", id="no mapping"),
         pytest.param("{", "is not YAML", id="no YAML"),
+        pytest.param("\udcff", "is not YAML", id="no text"),
         pytest.param("{}", "no current-context", id="empty"),
         pytest.param(
             yaml.safe_dump({**kubeconfig({}, {}), "current-context": "there"}),
@@ -163,7 +164,7 @@ async def test_a_program_that_gives_the_credentials_is_asked(folder: Path) -> No
 )
 async def test_what_is_wrong_with_a_kubeconfig_is_said(tmp_path: Path, content: str, words: str) -> None:
     path = tmp_path / "config"
-    path.write_text(content)
+    path.write_text(content, errors="surrogateescape")
 
     with pytest.raises(ConfigError, match=words):
         await from_kubeconfig(path)

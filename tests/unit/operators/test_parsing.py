@@ -52,6 +52,10 @@ def mapped_in_vain(monkeypatch: pytest.MonkeyPatch) -> None:
         pytest.param({"namespace": "ML_team"}, "namespace: 'ML_team' must be lower-case", id="no name of a namespace"),
         pytest.param({"queue_name": "a b"}, "queue_name: 'a b' must be up to 63", id="no name of a queue"),
         pytest.param({"deferrable": "no"}, "deferrable: must be True or False, not 'no'", id="text for a truth value"),
+        pytest.param({"deferrable": None}, "deferrable: must be True or False, not None", id="no truth value"),
+        pytest.param({"get_logs": None}, "get_logs: must be True or False, not None", id="no other truth value"),
+        pytest.param({"on_kill_action": None}, "on_kill_action: None", id="None for an action"),
+        pytest.param({"runtime_kind": None}, "runtime_kind: None", id="None for a kind"),
         pytest.param({"in_cluster": "yes"}, "in_cluster: must be True or False", id="text for another"),
         pytest.param({"config_file": 5}, "config_file: must be text, not 5", id="a number for a path"),
         pytest.param({"initializer": "hf://a/b"}, r"initializer: must be Initializer\(...\) or a dict", id="text"),
@@ -170,6 +174,29 @@ def test_a_model_that_would_be_deleted_is_refused_and_one_that_is_not_kept_is_wa
         parse(way, CONFIG, output=None)
     with pytest.raises(ConfigError, match="on_finish_action: 'delete_trainjob' would delete the trained model"):
         parse(way, CONFIG, output=None, on_finish_action="delete_trainjob")
+
+
+RESUMED = CONFIG | {"resume_from_checkpoint": True}
+
+
+@pytest.mark.usefixtures("mapped_in_vain")
+@pytest.mark.parametrize("way", WAYS)
+def test_a_checkpoint_is_not_looked_for_in_a_folder_that_is_new_to_each_try(way: str) -> None:
+    with pytest.raises(ConfigError, match=r"config.resume_from_checkpoint: .*sub_path=\.\.\."):
+        parse(way, RESUMED)
+    parse(way, RESUMED, output={"claim_name": "models", "sub_path": "llama"})
+    parse(way, RESUMED, output={"claim_name": "models", "sub_path": "{{ params.folder }}"})
+    parse(way, RESUMED | {"overrides": {"checkpointer.recipe_checkpoint": "/mnt/recipe_state.pt"}})
+
+
+@pytest.mark.filterwarnings("ignore:output is not set:UserWarning")
+def test_no_checkpoint_is_looked_for_on_a_volume_that_is_deleted_with_each_trainjob() -> None:
+    arguments = {"runtime": FINE["runtime"], "config": RESUMED}
+
+    with DAG("d"), pytest.raises(ConfigError, match="config.resume_from_checkpoint"):
+        BuiltinTrainerOperator(task_id="t", **arguments)
+    with DAG("e"):
+        BuiltinTrainerOperator(task_id="t", **arguments, runtime_patches=[RuntimePatch()])
 
 
 @pytest.mark.parametrize("way", WAYS)
