@@ -11,8 +11,8 @@ from airflow_kubeflow_trainer.cluster.watch import lines
 from airflow_kubeflow_trainer.exceptions import ApiError, ClusterUnreachableError
 from airflow_kubeflow_trainer.trainjob.pods import Pod
 
-READ_LINES = 100
-"""Enough to hold torchrun's own words and, before them, the traceback of a rank."""
+READ_LINES = 250
+"""Enough to hold torchrun's own words and, before them, the tracebacks of eight ranks."""
 MAX_BYTES = 2**20
 MAX_TAILS = 32
 """How many are kept, and how many may wait to be read: of a thousand pods that all fail, the first to fail."""

@@ -345,6 +345,7 @@ class _Waiting:
         """Decide whether a pod that has failed is worth another run."""
         assert pod.main is not None
         assert pod.main.failure is not None
+        self._evidence.hear(pod.name, tail)
         reason = why_not_again(
             pod.main.failure, tail, failed_runs=self._failed_runs.see(pod), max_restarts=self._spec.max_restarts
         )

@@ -177,7 +177,7 @@ class KubeflowTrainerHook(BaseHook):
         spec = WaitSpec(name=name, trainer_job=trainer_job, deadline=deadline)
         outcome: Outcome = self._call(lambda api: waiting.wait(api, spec, LoggingReporter(self.log)))
         if outcome.diagnosis is not None:
-            raise outcome.diagnosis.cause.exception(outcome.diagnosis.message)
+            raise outcome.diagnosis.cause.exception(str(outcome.diagnosis))
         return self.get(name)
 
     def look(self, awaited: Awaited, seen: Seen) -> Verdict | None:

@@ -12,6 +12,21 @@ REPLICATED_JOB_LABEL = "jobset.sigs.k8s.io/replicatedjob-name"
 COMPLETION_INDEX_LABEL = "batch.kubernetes.io/job-completion-index"
 
 
+_TAKEN_AWAY = frozenset(
+    {
+        "DeadlineExceeded",
+        "Evicted",
+        "NodeLost",
+        "NodeShutdown",
+        "Preempting",
+        "Shutdown",
+        "Terminated",
+        "UnexpectedAdmissionError",
+    }
+)
+"""Reasons of a pod's status with which a kubelet ends or turns away a pod; ``OutOf...`` is another."""
+
+
 def seconds(timestamp: str | None) -> float | None:
     """Turn a Kubernetes timestamp into seconds since the epoch."""
     return datetime.fromisoformat(timestamp).timestamp() if timestamp else None
@@ -172,8 +187,9 @@ def _disruption(status: Mapping[str, Any], conditions: Mapping[str, Mapping[str,
     target = conditions.get("DisruptionTarget", {})
     if target.get("status") == "True":
         return _words(target.get("reason"), target.get("message"))
-    if status.get("reason") in ("Evicted", "NodeLost", "Preempting", "NodeShutdown", "Terminated", "Shutdown"):
-        return _words(status.get("reason"), status.get("message"))
+    reason = status.get("reason") or ""
+    if reason in _TAKEN_AWAY or reason.startswith("OutOf"):
+        return _words(reason, status.get("message"))
     return ""
 
 

@@ -6,10 +6,10 @@ which no patch can change, and an ImportError is one seven times over. So the on
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Iterable
 
+from airflow_kubeflow_trainer.trainjob.diagnosis.tracebacks import fatal_chains
 from airflow_kubeflow_trainer.trainjob.pods import Pod, Termination
 
 _NOT_RUNNABLE = {126: "its command cannot be executed", 127: "its command is not found"}
@@ -22,10 +22,6 @@ _SAME_AGAIN = frozenset(
     }
 )  # fmt: skip
 """Exceptions that code and data bring about, and no network, disk or device: they come again."""
-_PREFIX = r"(?:\[[\w:]+\]:?\s*)?"
-"""What torchrun writes before the lines of a rank."""
-_TRACEBACK = re.compile(rf"{_PREFIX}Traceback \(most recent call last\):")
-_EXCEPTION = re.compile(rf"{_PREFIX}((?:[A-Za-z_]\w*\.)*([A-Za-z_]\w*))(?::\s.*)?")
 
 
 class FailedRuns:
@@ -67,16 +63,6 @@ def _lasting_error(failure: Termination, lines: Iterable[str]) -> str | None:
     # Python's code for an exception that nobody caught, and torchrun's for a worker that had one.
     if failure.exit_code != 1:
         return None
-    found = next((name for name in _raised(lines) if name.rpartition(".")[2] in _SAME_AGAIN), None)
+    kinds = [raised.kind for chain in fatal_chains(list(lines)) for raised in chain.raised]
+    found = next((kind for kind in kinds if kind.rpartition(".")[2] in _SAME_AGAIN), None)
     return f"its code ended with {found}" if found else None
-
-
-def _raised(lines: Iterable[str]) -> Iterable[str]:
-    """Give the names of exceptions that a log shows with their tracebacks."""
-    inside = False
-    for line in lines:
-        if _TRACEBACK.match(line):
-            inside = True
-        elif inside and (found := _EXCEPTION.fullmatch(line.rstrip())):
-            inside = False
-            yield found[1]

@@ -25,6 +25,7 @@ class TrainJobEvent(TypedDict):
     alive: bool
     """Whether the TrainJob may still be going on."""
     message: str
+    """Why it failed and what to do, in sentences; empty where it succeeded."""
     log_tail: list[str]
     result: Any
     """Where the trained model lies; None where it is not kept."""
@@ -45,7 +46,7 @@ def event_of(
         uid=uid,
         cause=diagnosis.cause.value if diagnosis else None,
         alive=outcome.alive,
-        message=diagnosis.message[:MAX_MESSAGE] if diagnosis else "",
+        message=str(diagnosis)[:MAX_MESSAGE] if diagnosis else "",
         log_tail=[line[:MAX_TAIL_LINE] for line in outcome.log_tail],
         result=result,
         returned=outcome.returned,
@@ -54,7 +55,7 @@ def event_of(
 
 
 def error_of(event: TrainJobEvent) -> KubeflowTrainerError | None:
-    """Make the exception that a task fails with: cause, sentence and the log's last lines. None for a success."""
+    """Make the exception that a task fails with: why, what to do, and the log's last lines. None for a success."""
     if event["cause"] is None:
         return None
     text = f"TrainJob {event['namespace']}/{event['name']} did not succeed. {event['message']}"

@@ -139,6 +139,8 @@ async def wait_for_event(
         outcome = Outcome(diagnosis=Diagnosis(Cause.UNREACHABLE, f"The cluster refused to tell: {error}"), alive=True)
     except Exception as error:  # noqa: BLE001 (without an event the task would end with a bare traceback, and no clean-up)
         outcome = Outcome(diagnosis=Diagnosis(Cause.UNREACHABLE, f"{type(error).__name__}: {error}"), alive=True)
+    if outcome.diagnosis is not None:
+        log.error("TrainJob %s/%s did not succeed. %s", namespace, spec.name, outcome.diagnosis)
     return event_of(outcome, name=spec.name, namespace=namespace, uid=spec.uid, result=result, metrics=metrics)
 
 

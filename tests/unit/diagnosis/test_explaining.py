@@ -96,7 +96,7 @@ def test_the_pods_tell_why_a_trainjob_failed(pods: list[dict[str, Any]], cause: 
     diagnosis = diagnose_failure(FAILED, evidence(*pods))
 
     assert diagnosis.cause is cause
-    assert [word for word in words if word not in diagnosis.message] == []
+    assert [word for word in words if word not in str(diagnosis)] == []
 
 
 def test_a_failure_that_was_seen_is_not_forgotten_when_the_container_starts_again() -> None:
@@ -200,7 +200,7 @@ def test_a_job_that_never_started_is_explained_by_its_pods_and_events() -> None:
     assert diagnosis.cause is Cause.NOT_STARTED
     assert "startup_timeout (60 s)" in diagnosis.message
     assert "3 Insufficient nvidia.com/gpu" in diagnosis.message
-    assert "FailedMount: x" in diagnosis.message
+    assert "FailedMount: x" in diagnosis.evidence
 
 
 def test_a_missing_secret_is_named() -> None:
