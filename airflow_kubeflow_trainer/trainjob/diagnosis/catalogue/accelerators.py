@@ -68,7 +68,8 @@ ACCELERATORS: tuple[Entry, ...] = (
         Source.EXCEPTION,
         r"RuntimeError: DataLoader worker \(pid\(?s?\)? [\d, ]+\) exited unexpectedly",
         says="A data worker died, and nothing says of what",
-        remedy="Set num_workers to 0 to see an error of its own; where there is none, raise memory in resources_per_node",
+        remedy="Set num_workers to 0 to see an error of its own; where there is none, raise memory in "
+        "resources_per_node",
         weight=Weight.GENERAL,
     ),
     entry(
