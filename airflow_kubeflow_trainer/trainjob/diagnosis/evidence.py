@@ -80,10 +80,6 @@ class Evidence:
                 return True
         return False
 
-    def start_over(self) -> None:
-        """Take note that the TrainJob is suspended: its next pods begin anew."""
-        self.trained_since = None
-
     def never_started(self) -> list[Pod]:
         """List the pods of which no container has run yet."""
         return [
