@@ -11,6 +11,16 @@ from typing import Any
 _INTEGRATION = "Kubeflow Trainer"
 
 
+_OUTSIDE = {
+    "Dashboard": "https://kubeflow.example.com/trainjobs/{namespace}/{name}",
+    "Kueue": "https://kueue.example.com/local-queue/{namespace}/{queue_name}",
+    "Grafana": "https://grafana.example.com/d/pods?var-namespace={namespace}&var-pod={name}-node.*",
+    "TensorBoard": "https://tensorboard.example.com/?runFilter={name}",
+    "MLflow": "https://mlflow.example.com/#/experiments/1?searchFilter=tags.trainjob%3D'{name}'",
+}
+"""What a task can have a link to, each with an example of its address."""
+
+
 def get_provider_info() -> dict[str, Any]:
     """Describe the provider as Airflow's ``provider_info.schema.json`` wants it."""
     return {
@@ -40,6 +50,10 @@ def get_provider_info() -> dict[str, Any]:
             "airflow_kubeflow_trainer.triggers.trainjob_event",
             "airflow_kubeflow_trainer.triggers.observing",
         ),
+        "extra-links": [
+            "airflow_kubeflow_trainer.links.training.TrainingLink",
+            *(f"airflow_kubeflow_trainer.links.outside.{name}Link" for name in _OUTSIDE),
+        ],
         # Airflow 3.2 and later.
         "cli": ["airflow_kubeflow_trainer.cli.airflow_commands.get_commands"],
         "config": {
@@ -48,12 +62,13 @@ def get_provider_info() -> dict[str, Any]:
                 "options": {
                     "training_tab": {
                         "description": "Whether task instances, DAG runs and tasks have the tab Training. "
-                        "Read when the API server starts.",
+                        "Read when the API server starts, and by workers, for the link to it.",
                         "version_added": "0.1.0",
                         "type": "boolean",
                         "example": None,
                         "default": "True",
-                    }
+                    },
+                    **{f"{name.lower()}_url": _address(name, example) for name, example in _OUTSIDE.items()},
                 },
             }
         },
@@ -62,3 +77,15 @@ def get_provider_info() -> dict[str, Any]:
 
 def _modules(*names: str) -> list[dict[str, Any]]:
     return [{"integration-name": _INTEGRATION, "python-modules": list(names)}]
+
+
+def _address(name: str, example: str) -> dict[str, Any]:
+    return {
+        "description": f"Address that the link {'TrainJob' if name == 'Dashboard' else name} of a task leads to. "
+        "Filled in: {name}, {namespace} and {uid} of the TrainJob, {queue_name}, {kubernetes_conn_id}, {dag_id}, "
+        "{run_id}, {task_id}, {map_index}, {try_number}. Read by workers. Without it there is no such link.",
+        "version_added": "0.1.0",
+        "type": "string",
+        "example": example,
+        "default": None,
+    }

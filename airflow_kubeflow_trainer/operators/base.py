@@ -29,6 +29,8 @@ from airflow_kubeflow_trainer.config.template import (
     has_templates,
 )
 from airflow_kubeflow_trainer.exceptions import ConfigError, KubeflowTrainerError, TrainJobDeletedError
+from airflow_kubeflow_trainer.links.outside import OUTSIDE_LINKS
+from airflow_kubeflow_trainer.links.training import TrainingLink
 from airflow_kubeflow_trainer.operators.arguments import CHECKED, check_argument, config_as_template
 from airflow_kubeflow_trainer.operators.rendered import manifest_parts, to_yaml
 from airflow_kubeflow_trainer.trainjob.identity import TaskIdentity, trainjob_name
@@ -130,6 +132,7 @@ class TrainJobOperator(BaseOperator):
     template_ext: Sequence[str] = ()
     # execute() may know more of the manifest than was known before it: the runtime as it is on the cluster.
     overwrite_rtif_after_execution: bool = True
+    operator_extra_links = (TrainingLink(), *OUTSIDE_LINKS)
     ui_color: str = "#e8f0fe"
 
     def __init__(

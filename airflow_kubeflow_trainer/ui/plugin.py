@@ -10,11 +10,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from airflow.configuration import conf
 from airflow.plugins_manager import AirflowPlugin
 
-SECTION, OPTION = "kubeflow_trainer", "training_tab"
-"""Where the tab is switched off in Airflow's configuration."""
+from airflow_kubeflow_trainer.links.settings import TAB_ROUTE, has_tab
+
 URL_PREFIX = "/kubeflow-trainer"
 
 _Message = MutableMapping[str, Any]
@@ -51,7 +50,7 @@ def external_views() -> list[dict[str, str]]:
     """
     task_instance = "view=task_instance&dag_id={DAG_ID}&run_id={RUN_ID}&task_id={TASK_ID}&map_index={MAP_INDEX}"
     return [
-        _tab("task_instance", "trainjob", task_instance),
+        _tab("task_instance", TAB_ROUTE, task_instance),
         _tab("dag_run", "trainjobs-of-run", "view=dag_run&dag_id={DAG_ID}&run_id={RUN_ID}"),
         _tab("task", "trainjobs-of-task", "view=task&dag_id={DAG_ID}&task_id={TASK_ID}"),
     ]
@@ -75,13 +74,9 @@ def _make_app() -> Any:
     return make_app()
 
 
-def _is_on() -> bool:
-    return bool(conf.getboolean(SECTION, OPTION, fallback=True))
-
-
 class KubeflowTrainerPlugin(AirflowPlugin):
     """The Training tab, on task instances, DAG runs and tasks."""
 
     name = "kubeflow_trainer"
-    fastapi_apps = fastapi_apps() if _is_on() else []
-    external_views = external_views() if _is_on() else []
+    fastapi_apps = fastapi_apps() if has_tab() else []
+    external_views = external_views() if has_tab() else []

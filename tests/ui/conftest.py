@@ -28,6 +28,9 @@ def scenes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scenes]:
         "PYTHONPATH": str(ROOT),
         "AIRFLOW__CORE__AUTH_MANAGER": "tests.ui.auth.DiscreetAuthManager",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": "admin:admin,guest:viewer",
+        "AIRFLOW__KUBEFLOW_TRAINER__GRAFANA_URL": "https://grafana.example/d/pods?var-pod={name}-node.*",
+        "AIRFLOW__KUBEFLOW_TRAINER__KUEUE_URL": "https://kueue.example/queues/{namespace}/{queue_name}",
+        "AIRFLOW__KUBEFLOW_TRAINER__MLFLOW_URL": "https://mlflow.example/{nmae}",
     }
     home = tmp_path_factory.mktemp("airflow")
     python = os.environ.get("AIRFLOW_PYTHON", sys.executable)

@@ -11,9 +11,12 @@ from airflow.sdk import DAG, BaseOperator
 
 from airflow_kubeflow_trainer import BuiltinTrainerOperator
 from airflow_kubeflow_trainer.config import TorchTuneConfig
+from airflow_kubeflow_trainer.operators.base import TrainJobOperator
 from airflow_kubeflow_trainer.trainjob.progress import XCOM_KEY
+from airflow_kubeflow_trainer.triggers.task_state import XCOM_KEY as TRAINJOB_KEY
 from tests.ui import scenes
 
+ANNOUNCED = ("name", "namespace", "uid")
 RATES = ("1e-5", "3e-5", "1e-4", "3e-4", "1e-3", "3e-3")
 
 
@@ -27,6 +30,8 @@ class SceneOperator(BaseOperator):
     """
 
     template_fields: Sequence[str] = ("scene",)
+    operator_extra_links = TrainJobOperator.operator_extra_links
+    queue_name = "gpus"
 
     def __init__(
         self, *, scene: str, arguments: Sequence[Any] = (), end: str = "wait", called: str = "", **options: Any
@@ -39,6 +44,7 @@ class SceneOperator(BaseOperator):
 
     def execute(self, context: Any) -> None:
         record = getattr(scenes, self.scene)(*self.arguments)
+        context["ti"].xcom_push(key=TRAINJOB_KEY, value={key: record["trainjob"][key] for key in ANNOUNCED})
         context["ti"].xcom_push(key=XCOM_KEY, value=record)
         if self.end == "failure":
             raise RuntimeError("TrainJob did not succeed")
