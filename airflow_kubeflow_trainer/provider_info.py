@@ -16,7 +16,7 @@ _OUTSIDE = {
     "Kueue": "https://kueue.example.com/local-queue/{namespace}/{queue_name}",
     "Grafana": "https://grafana.example.com/d/pods?var-namespace={namespace}&var-pod={name}-node.*",
     "TensorBoard": "https://tensorboard.example.com/?runFilter={name}",
-    "MLflow": "https://mlflow.example.com/#/experiments/1?searchFilter=tags.trainjob%3D'{name}'",
+    "MLflow": "https://mlflow.example.com/#/experiments/1?searchFilter=tags.trainjob='{name}'",
 }
 """What a task can have a link to, each with an example of its address."""
 

@@ -79,7 +79,7 @@ def _demo(folder: Path, *, screen: Screen, cleanup: ExitStack, keep: bool) -> No
     adapter = _check(run, airflow, folder / "cluster", began=began)
     _report(run, adapter, prepared, folder=folder, screen=screen)
     if keep:
-        _wait_for_the_user(airflow, local.kubeconfig, screen)
+        _wait_for_the_user(airflow, run_id, local.kubeconfig, screen)
 
 
 def _prepare(folder: Path, screen: Screen) -> Prepared:
@@ -159,10 +159,12 @@ def _report(run: Finetuning, adapter: Path, prepared: Prepared, *, folder: Path,
     screen.table()
 
 
-def _wait_for_the_user(airflow: AirflowStack, kubeconfig: Path, screen: Screen) -> None:
+def _wait_for_the_user(airflow: AirflowStack, run_id: str, kubeconfig: Path, screen: Screen) -> None:
+    links = airflow.api.links(DAG_ID, run_id, finetuning.TASK_ID)
     screen.plain(
         f"\nAirflow  {airflow.url}\nLogin    {airflow.username}  {airflow.password}"
-        f"\nCluster  export KUBECONFIG={kubeconfig}\n\nCtrl-C ends both."
+        f"\nCluster  export KUBECONFIG={kubeconfig}"
+        f"\nTraining {links['Training']}\n\nCtrl-C ends both."
     )
     with suppress(KeyboardInterrupt):
         while True:

@@ -111,6 +111,12 @@ class AirflowApi:
                 return None
             raise
 
+    def links(self, dag_id: str, run_id: str, task_id: str, *, map_index: int = -1) -> dict[str, str | None]:
+        """The links under a task instance, by name; None where one leads nowhere."""
+        path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/links"
+        found: dict[str, str | None] = self._call("GET", path, params={"map_index": map_index})["extra_links"]
+        return found
+
     def wait_for_run(self, dag_id: str, run_id: str, *, timeout: float) -> str:
         """Wait until a DAG run has ended; returns its state."""
         return wait_until(

@@ -2,26 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import httpx
 import pytest
 from playwright.sync_api import expect
 
 from tests.ui.looking import Look, Picture, Scenes, tab_of
 
 
-def links(scenes: Scenes, task_id: str, *, dag_id: str = "scenes", map_index: int = -1) -> dict[str, Any]:
-    path = f"dags/{dag_id}/dagRuns/{scenes.runs[dag_id]}/taskInstances/{task_id}/links"
-    answer = httpx.get(
-        f"{scenes.stack.url}/api/v2/{path}",
-        params={"map_index": map_index},
-        headers={"Authorization": f"Bearer {scenes.token()}"},
-        trust_env=False,
-        timeout=30,
-    )
-    found: dict[str, Any] = answer.raise_for_status().json()["extra_links"]
-    return found
+def links(scenes: Scenes, task_id: str, *, dag_id: str = "scenes", map_index: int = -1) -> dict[str, str | None]:
+    return scenes.stack.api.links(dag_id, scenes.runs[dag_id], task_id, map_index=map_index)
 
 
 @pytest.mark.parametrize(
