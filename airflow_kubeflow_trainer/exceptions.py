@@ -21,10 +21,10 @@
             ├── UserCodeError           the training process ended with an error of its own
             ├── OutOfMemoryError        a container was killed for its memory
             ├── InitializerError        the data set or the model could not be fetched
-            └── InfrastructureError     eviction, preemption, a lost node: worth another try
+            └── InfrastructureError     eviction, a lost node, the Hub out of order: worth another try
 
 Retry policies may rely on this: InfrastructureError, TrainJobNotStartedError and ClusterUnreachableError are worth
-another try, UserCodeError and ConfigError are not.
+another try, UserCodeError and ConfigError are not. docs/failures.md says which failure is which.
 """
 
 from __future__ import annotations
@@ -137,7 +137,7 @@ class UserCodeError(TrainJobFailedError):
 
 
 class OutOfMemoryError(TrainJobFailedError):
-    """A container was killed because it used more memory than it was allowed to."""
+    """A container, a GPU or a node had less memory than the training used."""
 
 
 class InitializerError(TrainJobFailedError):
@@ -145,4 +145,4 @@ class InitializerError(TrainJobFailedError):
 
 
 class InfrastructureError(TrainJobFailedError):
-    """The cluster took a pod away: eviction, preemption, a lost node."""
+    """What the training rests on failed: a pod was taken away, a node or GPU lost, the Hub or S3 out of order."""

@@ -91,6 +91,11 @@ COMMANDS = (
             _output("text", "json", words="lines as they are, or one JSON object for each"),
         ),
     ),
+    Command(
+        "diagnose",
+        "tell why a TrainJob failed, or does not start, and what to do; fails where it did or does not",
+        (_NAME, *_CLUSTER, _output("text", "json", words="how the answer is written")),
+    ),
     Command("runtimes", "list the runtimes that TrainJobs can use", (*_CLUSTER, _TABLE)),
     Command(
         "render",

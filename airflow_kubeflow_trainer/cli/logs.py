@@ -55,7 +55,7 @@ async def _follow(api: TrainJobApi, name: str, trainer: str, write: Callable[[Lo
         raise
     if outcome.diagnosis is None:
         return Exit.DONE
-    tell(f"logs: {outcome.diagnosis.message}")
+    tell(f"logs: {outcome.diagnosis}")
     return Exit.NO
 
 

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from airflow.providers.common.compat.sdk import AirflowNotFoundException
 from airflow.sdk.bases.hook import BaseHook
 
-from airflow_kubeflow_trainer.cluster import checking, observing, waiting
+from airflow_kubeflow_trainer.cluster import checking, diagnosing, observing, waiting
 from airflow_kubeflow_trainer.cluster.checking import Finding
 from airflow_kubeflow_trainer.cluster.client import Client
 from airflow_kubeflow_trainer.cluster.credentials import Credentials
@@ -30,8 +30,8 @@ from airflow_kubeflow_trainer.exceptions import ConfigError, KubeflowTrainerErro
 from airflow_kubeflow_trainer.hooks.asking import ask
 from airflow_kubeflow_trainer.hooks.connection import DEFAULT_CONN_ID, ClusterSettings
 from airflow_kubeflow_trainer.trainjob.awaiting import Awaited, Verdict
-from airflow_kubeflow_trainer.trainjob.diagnosis import Diagnosis, Evidence, diagnose_failure, diagnose_success
-from airflow_kubeflow_trainer.trainjob.phase import Phase, PhaseReport, phase_of
+from airflow_kubeflow_trainer.trainjob.diagnosis import Diagnosis
+from airflow_kubeflow_trainer.trainjob.phase import PhaseReport
 from airflow_kubeflow_trainer.trainjob.pods import Pod
 from airflow_kubeflow_trainer.trainjob.seen import Seen
 
@@ -196,8 +196,8 @@ class KubeflowTrainerHook(BaseHook):
         return self._call(lambda api: _read_events(api, name))
 
     def diagnose(self, name: str, *, trainer_job: str = "node") -> Diagnosis | None:
-        """Say why a TrainJob failed, as far as its pods still tell; None where it did not fail."""
-        return self._call(lambda api: _diagnose(api, name, trainer_job))
+        """Say why a TrainJob failed or does not start, as far as its pods still tell; None where it did or trains."""
+        return self._call(lambda api: diagnosing.examine(api, name, trainer_job=trainer_job)).diagnosis
 
     def suspend(self, name: str) -> dict[str, Any]:
         """Suspend a TrainJob: its pods are stopped, the object stays.
@@ -320,17 +320,6 @@ async def _read_log(api: TrainJobApi, name: str, trainer_job: str, index: int) -
 async def _read_events(api: TrainJobApi, name: str) -> list[dict[str, Any]]:
     pods = [pod["metadata"]["uid"] for pod in await api.pods(name)]
     return await events_about(api, await api.get(name), pods)
-
-
-async def _diagnose(api: TrainJobApi, name: str, trainer_job: str) -> Diagnosis | None:
-    trainjob = await api.get(name)
-    report = phase_of(trainjob, trainer_job=trainer_job)
-    evidence = Evidence(trainer_job)
-    for pod in await api.pods(name):
-        evidence.remember(Pod.from_object(pod))
-    if report.phase is Phase.SUCCEEDED:
-        return diagnose_success(trainjob, evidence)
-    return diagnose_failure(report, evidence) if report.phase is Phase.FAILED else None
 
 
 async def _delete(api: TrainJobApi, name: str, uid: str | None) -> bool:

@@ -85,6 +85,12 @@ def test_a_failed_training_fails_the_task_with_its_cause_and_its_last_lines(
     [raised] = [line.text for line in lines if "TrainJobFailed" in line.text or "exit code" in line.text][-1:]
     assert "exit code 1" in raised
     assert "num_heads" in raised
+    # The same words in the exception, in what the trigger said last, and in the Training tab.
+    why = airflow.api.xcom("tiny_failing", run_id, "train", "trainjob_record")["diagnosis"]
+    assert why["message"] in raised
+    [told] = [line for line in lines if line.text.startswith("TrainJob") and "did not succeed" in line.text]
+    assert why["message"] in told.text and why["remedy"] in told.text
+    assert any("num_heads" in line for line in why["evidence"])
 
 
 def test_a_task_that_is_marked_failed_while_deferred_deletes_its_trainjob(

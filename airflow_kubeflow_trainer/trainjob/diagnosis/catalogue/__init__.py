@@ -1,6 +1,6 @@
 """The causes that are known by their message: data, which :mod:`..judging` reads.
 
-docs/failures.md lists them; ``python -m tests.unit.diagnosis.page`` writes it.
+docs/failures.md lists them; tests/unit/diagnosis has a real message of each.
 """
 
 from __future__ import annotations

@@ -135,7 +135,7 @@ ENDING: tuple[Entry, ...] = (
         Source.TRAINJOB,
         r"DeadlineExceeded\b",
         says="It ran longer than its activeDeadlineSeconds allow",
-        remedy="Raise active_deadline_seconds (queueing and pulling count too); what it wrote to its own claim is "
+        remedy="Raise its activeDeadlineSeconds (queueing and pulling count too); what it wrote to its own claim is "
         "deleted",
         cause=Cause.TIMEOUT,
     ),

@@ -17,7 +17,7 @@ HUB: tuple[Entry, ...] = (
         _HUB + r"GatedRepoError: 401 Client Error.* Cannot access gated repo for url " + _REPO,
         says="{repo} is gated on the Hugging Face Hub, and no token was given",
         remedy="Accept its terms on the Hub, put a token of that account into a Secret, and name it: "
-        'secret_ref=SecretRef("hf-token")',
+        'secret_ref=SecretRef("hf-token", key="token")',
     ),
     entry(
         "gated-not-granted",
@@ -48,7 +48,8 @@ HUB: tuple[Entry, ...] = (
         Source.EXCEPTION,
         _HUB + r"RepositoryNotFoundError: 401 Client Error.* Repository Not Found for url: " + _REPO,
         says="The Hugging Face Hub shows {repo} to nobody without a token: it is private, or its name is wrong",
-        remedy='Compare the name with the Hub, and for a private one give a token: secret_ref=SecretRef("hf-token")',
+        remedy='Compare the name with the Hub, and for a private one give a token: secret_ref=SecretRef("hf-token", '
+        'key="token")',
     ),
     entry(
         "hub-repository-not-found",
