@@ -20,6 +20,7 @@ from airflow_kubeflow_trainer.config.arguments import (
 )
 from airflow_kubeflow_trainer.config.base import ConfigModel
 from airflow_kubeflow_trainer.config.template import as_template, as_template_list, has_templates
+from airflow_kubeflow_trainer.exceptions import ConfigError
 
 CONFIG_LISTS = frozenset({"runtime_patches"})
 """Arguments that are lists of configs."""
@@ -52,6 +53,11 @@ CHECKED: Mapping[str, Callable[..., Any]] = {
 _NEVER_NONE = frozenset({"runtime_kind", "get_logs", "deferrable", "on_finish_action", "on_kill_action"})
 """Arguments that cannot be left out by None."""
 
+_NEVER_RENDERED = _NEVER_NONE | {
+    "in_cluster", "admission_timeout", "startup_timeout", "startup_patience", "run_timeout", "max_restarts",
+}  # fmt: skip
+"""Arguments that are no template fields of the operators."""
+
 
 def config_as_template(name: str, value: Any, model: type[ConfigModel]) -> Any:
     """Turn a config argument into what Airflow can store and render.
@@ -63,10 +69,12 @@ def config_as_template(name: str, value: Any, model: type[ConfigModel]) -> Any:
 
 
 def check_argument(name: str, value: Any) -> None:
-    """Refuse an argument that is wrong in itself; templates, and what is left out, are not looked at.
+    """Refuse an argument that is wrong in itself; what is left out, or will be rendered, is not looked at.
 
     :raises ConfigError: naming the argument, and what would be right.
     """
+    if name in _NEVER_RENDERED and has_templates(value):
+        raise ConfigError(f"{name}: must not be a template or an XComArg, since Airflow does not render it")
     left_out = value is None and name not in _NEVER_NONE
     if name in CHECKED and not left_out and not has_templates(value):
         CHECKED[name](value, field=name)

@@ -11,6 +11,7 @@ from airflow.sdk import DAG, task
 from airflow_kubeflow_trainer import BuiltinTrainerOperator
 from airflow_kubeflow_trainer.config import RuntimePatch, TorchTuneConfig
 from airflow_kubeflow_trainer.exceptions import ConfigError
+from airflow_kubeflow_trainer.operators.arguments import CHECKED
 
 FINE: dict[str, Any] = {"task_id": "t", "runtime": "torchtune-llama3.2-1b", "output": {"claim_name": "models"}}
 CONFIG: dict[str, Any] = {"resources_per_node": {"gpu": 1}, "dataset_preprocess_config": {"source": "json"}}
@@ -68,6 +69,21 @@ def test_a_wrong_argument_is_refused_at_parse(wrong: dict[str, Any], message: st
     with DAG("d"), pytest.raises(ConfigError, match=message) as refused:
         make(mapped, **(FINE | {"config": CONFIG, "runtime": runtime} | wrong))
     assert str(refused.value).startswith(next(iter(wrong)))
+
+
+@pytest.mark.usefixtures("mapped_in_vain")
+@pytest.mark.parametrize("name", sorted(CHECKED.keys() - set(BuiltinTrainerOperator.template_fields)))
+@pytest.mark.parametrize("mapped", [False, True], ids=["plain", "mapped"])
+@pytest.mark.parametrize("source", ["Jinja", "XComArg"])
+def test_a_template_that_nobody_would_render_is_refused(name: str, mapped: bool, source: str) -> None:
+    with DAG("d"):
+
+        @task
+        def value() -> Any: ...
+
+        given = "{{ params.value }}" if source == "Jinja" else value()
+        with pytest.raises(ConfigError, match=f"^{name}: "):
+            make(mapped, **(FINE | {"config": CONFIG, name: given}))
 
 
 @pytest.mark.usefixtures("mapped_in_vain")
