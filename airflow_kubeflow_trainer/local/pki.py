@@ -15,6 +15,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 _LIFETIME = datetime.timedelta(days=3650)
 _RENEWED_BEFORE = datetime.timedelta(days=30)
+KUBELET_CLIENT = "kube-apiserver-kubelet-client"
+"""As whom the API server reads logs."""
 _AUTHORITY = "airflow-kubeflow-trainer local cluster"
 
 _Extensions = list[tuple[x509.ExtensionType, bool]]
@@ -70,7 +72,7 @@ def _make(pki: Pki) -> None:
     client = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH])
     write_private(pki.ca_certificate, authority.certificate.public_bytes(serialization.Encoding.PEM))
     _write(pki.serving, *authority.issue("kube-apiserver", [(server, False), (names, False)]))
-    _write(pki.kubelet_client, *authority.issue("kube-apiserver-kubelet-client", [(client, False)]))
+    _write(pki.kubelet_client, *authority.issue(KUBELET_CLIENT, [(client, False)]))
 
 
 class _Authority:

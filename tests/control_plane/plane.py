@@ -28,12 +28,13 @@ import yaml
 from airflow_kubeflow_trainer.cluster.client import Client
 from airflow_kubeflow_trainer.cluster.credentials import Credentials
 from airflow_kubeflow_trainer.exceptions import ApiError, ClusterUnreachableError
-from airflow_kubeflow_trainer.local.pki import KeyPair
+from airflow_kubeflow_trainer.local.pki import KUBELET_CLIENT, KeyPair
 from tests.control_plane import certificates
 
 ROOT = Path(__file__).parents[2]
 BUILT = ROOT / ".build" / "control-plane"
 READY_SECONDS = 60.0
+_RBAC = "rbac.authorization.k8s.io"
 APPLY = "application/apply-patch+yaml"
 
 
@@ -122,6 +123,7 @@ class ControlPlane:
         try:
             self._start_api_server()
             asyncio.run(self._install())
+            self.let_read_logs(KUBELET_CLIENT)
         except BaseException:
             self.stop()
             raise
@@ -175,6 +177,24 @@ class ControlPlane:
             "--allow-privileged",
             f"--cert-dir={self.directory / 'apiserver'}",
         )
+
+    def let_read_logs(self, user: str, *, permitted: bool = True) -> None:
+        """Permit the owner of a client certificate to read logs of kubelets, or take that back.
+
+        Clusters permit it to their API server.
+        """
+        path, name = f"/apis/{_RBAC}/v1/clusterrolebindings", f"reads-logs-{user}"
+        if not permitted:
+            self.call("delete", f"{path}/{name}")
+            return
+        binding = {
+            "apiVersion": f"{_RBAC}/v1",
+            "kind": "ClusterRoleBinding",
+            "metadata": {"name": name},
+            "roleRef": {"apiGroup": _RBAC, "kind": "ClusterRole", "name": "system:kubelet-api-admin"},
+            "subjects": [{"apiGroup": _RBAC, "kind": "User", "name": user}],
+        }
+        self.call("create", path, binding)
 
     async def _install(self) -> None:
         async with self.client() as client:

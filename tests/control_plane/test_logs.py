@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import aiohttp
@@ -13,7 +13,8 @@ import pytest
 
 from airflow_kubeflow_trainer.cluster.client import Client
 from airflow_kubeflow_trainer.exceptions import ApiError
-from airflow_kubeflow_trainer.local.pki import KeyPair, ensure_pki
+from airflow_kubeflow_trainer.local.pki import KUBELET_CLIENT, KeyPair, ensure_pki
+from tests.control_plane.node import kubelet
 from tests.control_plane.plane import ControlPlane
 from tests.control_plane.pods import ShellPod, until
 
@@ -122,10 +123,29 @@ async def test_the_api_servers_certificate_lets_in(
     assert await _read_from_the_kubelet(client, f"{namespace}/{talker.name}/main", certificate=own) == FOUR_LINES
 
 
-async def _read_from_the_kubelet(client: Client, log: str, *, certificate: KeyPair | None) -> str:
+@pytest.fixture
+def nobody_may_read(plane: ControlPlane) -> Iterator[None]:
+    """For a while the API server's own certificate opens no logs."""
+    plane.let_read_logs(KUBELET_CLIENT, permitted=False)
+    yield
+    plane.let_read_logs(KUBELET_CLIENT)
+
+
+@pytest.mark.usefixtures("nobody_may_read")
+async def test_a_certificate_of_the_right_authority_lets_in_whom_the_cluster_permits_and_nobody_else(
+    plane: ControlPlane, client: Client, tmp_path: Path
+) -> None:
+    with kubelet(plane, tmp_path, name="strict"), pytest.raises(aiohttp.ClientResponseError) as refused:
+        await _read_from_the_kubelet(client, "default/any/main", certificate=plane.kubelet_client, node="strict")
+    await client.delete("/api/v1/nodes/strict")
+
+    assert refused.value.status == 403
+
+
+async def _read_from_the_kubelet(client: Client, log: str, *, certificate: KeyPair | None, node: str = "local") -> str:
     """Ask the kubelet itself, past the API server."""
-    node = await client.get("/api/v1/nodes/local")
-    port = node["status"]["daemonEndpoints"]["kubeletEndpoint"]["Port"]
+    found = await client.get(f"/api/v1/nodes/{node}")
+    port = found["status"]["daemonEndpoints"]["kubeletEndpoint"]["Port"]
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     if certificate is not None:

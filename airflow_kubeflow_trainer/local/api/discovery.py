@@ -14,6 +14,7 @@ _REVIEWS = {
     "authorization.k8s.io": {
         "selfsubjectaccessreviews": "SelfSubjectAccessReview",
         "selfsubjectrulesreviews": "SelfSubjectRulesReview",
+        "subjectaccessreviews": "SubjectAccessReview",
     },
     "authentication.k8s.io": {"selfsubjectreviews": "SelfSubjectReview"},
 }

@@ -21,6 +21,7 @@ from airflow_kubeflow_trainer.local.kubelet.log_server import LogServer
 from airflow_kubeflow_trainer.local.kubelet.options import KubeletOptions
 from airflow_kubeflow_trainer.local.kubelet.pod_context import NodeContext
 from airflow_kubeflow_trainer.local.kubelet.pods import PodManager
+from airflow_kubeflow_trainer.local.kubelet.readers import Readers
 from airflow_kubeflow_trainer.local.kubelet.scheduler import ClusterView, Scheduler
 
 log = logging.getLogger(__name__)
@@ -89,9 +90,11 @@ class _Kubelet:
                     tasks.create_task(self._beat(self._options.heartbeat_seconds))
 
     async def _serve_logs(self, stack: AsyncExitStack) -> int | None:
-        if self._options.client_ca_file is None:
+        authority = self._options.client_ca_file
+        if authority is None:
             return None
-        server = LogServer(self._pods, client_ca_file=self._options.client_ca_file, port=self._options.port)
+        readers = Readers(self._client, node_name=self._options.node_name)
+        server = LogServer(self._pods, readers, client_ca_file=authority, port=self._options.port)
         return await stack.enter_async_context(server.running())
 
     async def _register(self, port: int | None) -> None:

@@ -1,4 +1,4 @@
-"""The kubelet's HTTPS server: /containerLogs/NAMESPACE/POD/CONTAINER, for the API server alone."""
+"""The kubelet's HTTPS server: /containerLogs/NAMESPACE/POD/CONTAINER, for the API server, and whom it permits."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 
 from aiohttp import web
 
+from airflow_kubeflow_trainer.exceptions import KubeflowTrainerError
 from airflow_kubeflow_trainer.local.kubelet import objects
 from airflow_kubeflow_trainer.local.kubelet.certificate import serving_context
 from airflow_kubeflow_trainer.local.kubelet.container_spec import run_files
@@ -17,14 +18,19 @@ from airflow_kubeflow_trainer.local.kubelet.log_reader import LogOptions, read_l
 from airflow_kubeflow_trainer.local.kubelet.log_segments import segment_numbers
 from airflow_kubeflow_trainer.local.kubelet.objects import Pod
 from airflow_kubeflow_trainer.local.kubelet.pods import PodManager
+from airflow_kubeflow_trainer.local.kubelet.readers import Owner, Readers
 from airflow_kubeflow_trainer.local.kubelet.records import ContainerRecord
 
 
 class LogServer:
-    """Serves the logs of a kubelet's pods to clients whose certificate the cluster's authority has signed."""
+    """Serves the logs of a kubelet's pods.
 
-    def __init__(self, pods: PodManager, *, client_ca_file: Path, port: int) -> None:
+    :param readers: who of those may read them whose certificate the authority of `client_ca_file` has signed.
+    """
+
+    def __init__(self, pods: PodManager, readers: Readers, *, client_ca_file: Path, port: int) -> None:
         self._pods = pods
+        self._readers = readers
         self._client_ca_file = client_ca_file
         self._port = port
 
@@ -44,6 +50,7 @@ class LogServer:
             await runner.cleanup()
 
     async def _logs(self, request: web.Request) -> web.StreamResponse:
+        await self._let_in(request)
         options = _options(request.query)
         path, record, run = self._find(request)
         response = web.StreamResponse(headers={"Content-Type": "text/plain"})
@@ -62,6 +69,18 @@ class LogServer:
             # The reader has gone, or the log with its pod.
             pass
         return response
+
+    async def _let_in(self, request: web.Request) -> None:
+        assert request.transport is not None
+        owner = Owner.of(request.transport.get_extra_info("peercert") or {})
+        try:
+            allowed = await self._readers.may_read(owner)
+        except KubeflowTrainerError as error:
+            raise web.HTTPInternalServerError(text=f"Authorization error: {error}\n") from error
+        if not allowed:
+            raise web.HTTPForbidden(
+                text=f"Forbidden (user={owner.user}, verb=get, resource=nodes, subresource=proxy)\n"
+            )
 
     def _record(self, request: web.Request) -> ContainerRecord | None:
         names = request.match_info

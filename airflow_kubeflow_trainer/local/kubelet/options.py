@@ -32,7 +32,8 @@ class KubeletOptions:
     log_segments: int = 5
     """How much of each run's log is kept: so many files of so many bytes, the newest; Kubernetes' own defaults."""
     client_ca_file: Path | None = None
-    """Who must have signed the client certificate of those that read logs. None serves no logs."""
+    """Who must have signed the client certificate of those that read logs; the API server says which of them may.
+    None serves no logs."""
     port: int = 0
     """Port of the log server on 127.0.0.1; 0 picks a free one."""
     isolation: Isolation | None = None

@@ -112,6 +112,21 @@ def test_a_client_that_asks_what_it_may_do_may_do_everything(sync_client: kubern
     assert "system:masters" in who.status.user_info.groups
 
 
+@pytest.mark.parametrize(
+    ("user", "allowed"),
+    [
+        pytest.param("kube-apiserver-kubelet-client", True, id="the API server, which reads logs"),
+        pytest.param("somebody", False, id="somebody"),
+    ],
+)
+def test_a_kubelet_that_asks_who_may_read_its_logs_is_told(
+    sync_client: kubernetes.client.ApiClient, user: str, allowed: bool
+) -> None:
+    wish = {"spec": {"user": user, "resourceAttributes": {"verb": "get", "resource": "nodes", "subresource": "proxy"}}}
+    review = kubernetes.client.AuthorizationV1Api(sync_client).create_subject_access_review(wish)
+    assert review.status.allowed is allowed
+
+
 def test_a_list_comes_as_a_table_for_those_who_print_it(sync_client: kubernetes.client.ApiClient) -> None:
     accept = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"
     table = sync_client.call_api(

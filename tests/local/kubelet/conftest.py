@@ -44,6 +44,8 @@ class StandIn:
         self.history: list[dict[str, Any]] = []
         """Every version of every pod."""
         self.down = False
+        self.readers = {"ca"}
+        """Users who may read logs."""
         self._versions = itertools.count(1)
         self._watchers: dict[str, set[asyncio.Queue[dict[str, Any]]]] = {}
         self._changed = asyncio.Condition()
@@ -88,6 +90,8 @@ class StandIn:
             return await self._watch(request)
         body = await request.json() if request.can_read_body else {}
         if request.method == "POST":
+            if path.endswith("/subjectaccessreviews"):
+                return web.json_response({"status": {"allowed": body["spec"]["user"] in self.readers}})
             if path.endswith("/binding"):
                 pod = self._existing(path.removesuffix("/binding"))
                 pod["spec"]["nodeName"] = body["target"]["name"]

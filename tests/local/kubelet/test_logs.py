@@ -260,8 +260,10 @@ async def served(
     idle: Cluster, authority: Callable[[str], ssl.SSLContext], tmp_path: Path
 ) -> AsyncIterator[Callable[..., Any]]:
     """A kubelet that serves logs; gives a function that asks for one and returns status and text."""
-    context = authority("ca")
-    await idle.start(client_ca_file=tmp_path / "ca.crt")
+    context, _ = authority("ca"), authority("colleague")
+    bundle = tmp_path / "authorities.crt"
+    bundle.write_bytes((tmp_path / "ca.crt").read_bytes() + (tmp_path / "colleague.crt").read_bytes())
+    await idle.start(client_ca_file=bundle)
     port = idle.api.objects["/api/v1/nodes/local"]["status"]["daemonEndpoints"]["kubeletEndpoint"]["Port"]
     async with aiohttp.ClientSession() as session:
 
@@ -288,6 +290,29 @@ async def test_a_log_is_served_to_a_client_certificate_and_to_nobody_else(
     for stranger in (nobody, authority("stranger")):
         with pytest.raises((aiohttp.ClientError, OSError)):
             await served("a", tls=stranger)
+
+
+async def test_a_log_is_refused_to_who_may_not_read_it_whatever_their_certificate(
+    idle: Cluster, served: Callable[..., Any], tmp_path: Path
+) -> None:
+    await idle.finished(await idle.run_pod("a", ["sh", "-c", "echo one"]))
+    colleague = ssl.create_default_context()
+    colleague.check_hostname, colleague.verify_mode = False, ssl.CERT_NONE
+    colleague.load_cert_chain(tmp_path / "colleague.crt", tmp_path / "colleague.key")
+
+    status, text = await served("a", tls=colleague)
+
+    assert (status, text) == (403, "Forbidden (user=colleague, verb=get, resource=nodes, subresource=proxy)\n")
+
+
+async def test_a_log_is_refused_while_nobody_says_who_may_read_it(idle: Cluster, served: Callable[..., Any]) -> None:
+    await idle.finished(await idle.run_pod("a", ["sh", "-c", "echo one"]))
+    idle.api.down = True
+
+    status, text = await served("a")
+
+    assert status == 500
+    assert text.startswith("Authorization error: ")
 
 
 async def test_following_ends_with_the_container_and_misses_nothing(
