@@ -1,9 +1,14 @@
-"""Service accounts that may do just so much."""
+"""Service accounts that may do just so much, and the Role that the documentation gives them."""
 
 from __future__ import annotations
 
+import copy
+import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
+
+import yaml
 
 from tests.control_plane.plane import ControlPlane
 
@@ -11,6 +16,14 @@ _RBAC = "rbac.authorization.k8s.io"
 
 Rule = Mapping[str, Sequence[str]]
 """A rule of a Role: `apiGroups`, `resources`, `verbs`."""
+_PAGE = (Path(__file__).parents[2] / "docs" / "permissions.md").read_text()
+ROLE, CLUSTER_ROLE = (yaml.safe_load(block)["rules"] for block in re.findall(r"```yaml\n(.*?)```", _PAGE, re.DOTALL))
+"""What the documentation says that operators, sensors and triggers need."""
+
+
+def documented_token(plane: ControlPlane, namespace: str) -> str:
+    """A token of a service account that may do what the documentation says, and nothing else."""
+    return service_account_token(plane, namespace, ROLE, cluster_rules=CLUSTER_ROLE)
 
 
 def service_account_token(
@@ -49,3 +62,16 @@ def _grant(
         "subjects": [{"kind": "ServiceAccount", "namespace": namespace, "name": user}],
     }
     plane.call("create", f"{base}bindings", binding)
+
+
+def permissions(rules: list[dict[str, Any]]) -> set[tuple[str, str]]:
+    return {(resource, verb) for rule in rules for resource in rule["resources"] for verb in rule["verbs"]}
+
+
+def without(rules: list[dict[str, Any]], resource: str, verb: str) -> list[dict[str, Any]]:
+    """The rules without one permission."""
+    fewer = copy.deepcopy(rules)
+    for rule in fewer:
+        if resource in rule["resources"]:
+            rule["verbs"].remove(verb)
+    return [rule for rule in fewer if rule["verbs"]]

@@ -12,10 +12,11 @@ import pytest
 from demo import training_log
 from demo.airflow_api import LogLine, wait_until
 from demo.airflow_stack import AirflowStack
-from tests.airflow.administration import Cluster
+from tests.airflow.administration import NAMESPACE, Cluster
 from tests.airflow.stack import airflow_stack, tiny_parameters
 from tests.airflow.told import Told
 from tests.control_plane import all_reduce
+from tests.control_plane.access import documented_token
 from tests.control_plane.plane import ControlPlane
 
 CLAIM = "models"
@@ -32,8 +33,9 @@ def cluster(plane: ControlPlane, node: Path) -> Cluster:
 
 
 @pytest.fixture(scope="module")
-def airflow(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AirflowStack]:
-    extra = {"kube_config_path": str(cluster.kubeconfig)}
+def airflow(plane: ControlPlane, cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AirflowStack]:
+    """An Airflow that may do in the cluster what the documentation says, and nothing else."""
+    extra = {"kube_config": plane.kubeconfig_for(documented_token(plane, NAMESPACE))}
     with airflow_stack(tmp_path_factory.mktemp("airflow"), connections={"kubernetes_default": extra}) as stack:
         stack.wait_for_dag("tiny_train")
         stack.wait_for_dag("shell_pair")

@@ -14,9 +14,8 @@ import yaml
 
 from airflow_kubeflow_trainer.exceptions import TrainJobRejectedError
 from airflow_kubeflow_trainer.hooks.trainer import KubeflowTrainerHook
-from tests.control_plane.access import service_account_token
+from tests.control_plane.access import CLUSTER_ROLE, ROLE, service_account_token, without
 from tests.control_plane.plane import BUILT, ControlPlane
-from tests.control_plane.test_permissions import CLUSTER_ROLE, ROLE, without
 from tests.shell_operator import ShellOperator, Task
 
 Connect = Callable[[dict[str, Any]], KubeflowTrainerHook]

@@ -2,41 +2,74 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import logging
 import re
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import uuid4
 
 import pytest
-import yaml
 from airflow.sdk import DAG
 from airflow.sdk.bases.operator import ExecutorSafeguard
 
+from airflow_kubeflow_trainer.cluster.resources import CLUSTER_TRAINING_RUNTIMES, TRAINING_RUNTIMES
 from airflow_kubeflow_trainer.exceptions import KubeflowTrainerError, UserCodeError
-from airflow_kubeflow_trainer.hooks.trainer import KubeflowTrainerHook
-from tests.control_plane.access import service_account_token
+from tests.control_plane.access import CLUSTER_ROLE, ROLE, permissions, service_account_token, without
 from tests.control_plane.plane import ControlPlane
 from tests.shell_operator import ShellOperator, Task
-
-PAGE = (Path(__file__).parents[2] / "docs" / "permissions.md").read_text()
-ROLE, CLUSTER_ROLE = (yaml.safe_load(block)["rules"] for block in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL))
 
 pytestmark = [pytest.mark.usefixtures("node"), pytest.mark.timeout(180)]
 
 Run = Callable[..., Any]
+Told = Callable[[], str]
 
 
-def without(rules: list[dict[str, Any]], resource: str, verb: str) -> list[dict[str, Any]]:
-    """The rules without one permission."""
-    fewer = copy.deepcopy(rules)
-    for rule in fewer:
-        if resource in rule["resources"]:
-            rule["verbs"].remove(verb)
-    return [rule for rule in fewer if rule["verbs"]]
+@dataclass(frozen=True)
+class Deed:
+    """What a task does that takes a permission."""
+
+    script: str = "echo hello"
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """Arguments of its operator."""
+    fails: str | None = None
+    """What the exception says that ends it, permitted or not. None: the task succeeds without the permission."""
+    own_runtime: bool = False
+    """Whether the namespace has a runtime of its own."""
+    kueue: bool = False
+    """Whether the cluster has the API of Kueue."""
+
+
+REFUSED = "cannot"
+NEVER_STARTS = Deed(options={"gpus": 512, "startup_timeout": 3}, fails="startup_timeout.*Insufficient nvidia.com/gpu")
+RUNS_TOO_LONG = Deed("sleep 1000", {"run_timeout": 1}, fails="run_timeout")
+QUEUED = Deed(options={"queue_name": "q"}, kueue=True)
+NO_RUNTIME = Deed(options={"runtime_kind": "TrainingRuntime"}, fails="there is no TrainingRuntime 'torch-distributed'")
+
+# Each permission that the documentation asks for. Without it the deed has the very same end, in all but words, save for
+# the first two, without which there is no TrainJob at all.
+DEEDS: dict[tuple[str, str], Deed] = {
+    ("trainjobs", "create"): Deed(fails=REFUSED),
+    ("trainjobs", "list"): Deed(fails=REFUSED),
+    ("trainjobs", "watch"): Deed(),
+    ("trainjobs", "get"): RUNS_TOO_LONG,
+    ("trainjobs", "patch"): replace(RUNS_TOO_LONG, options={"run_timeout": 1, "on_kill_action": "suspend_trainjob"}),
+    ("trainjobs", "delete"): Deed(options={"on_finish_action": "delete_trainjob"}),
+    ("trainingruntimes", "get"): Deed(options={"runtime_kind": "TrainingRuntime"}, own_runtime=True),
+    ("trainingruntimes", "list"): NO_RUNTIME,
+    ("clustertrainingruntimes", "get"): Deed(),
+    ("clustertrainingruntimes", "list"): NO_RUNTIME,
+    ("pods", "list"): Deed(),
+    ("pods", "watch"): Deed(),
+    ("pods/log", "get"): Deed(),
+    ("events", "list"): NEVER_STARTS,
+    ("jobsets", "get"): NEVER_STARTS,
+    ("jobs", "list"): NEVER_STARTS,
+    ("workloads", "list"): QUEUED,
+    ("workloads", "watch"): QUEUED,
+}
 
 
 @pytest.fixture
@@ -67,7 +100,7 @@ def run(plane: ControlPlane, namespace: str, monkeypatch: pytest.MonkeyPatch) ->
     return run
 
 
-def test_the_documented_role_is_enough(run: Run, told: Callable[[], str]) -> None:
+def test_the_documented_role_is_enough(run: Run, told: Told) -> None:
     run("echo hel''lo", on_finish_action="delete_trainjob")
 
     log = told()
@@ -76,47 +109,33 @@ def test_the_documented_role_is_enough(run: Run, told: Callable[[], str]) -> Non
     assert "orbidden" not in log
 
 
-@pytest.mark.parametrize("verb", ["create", "list"])
-def test_what_no_task_can_do_without_is_named(run: Run, namespace: str, verb: str) -> None:
-    with pytest.raises(KubeflowTrainerError) as raised:
-        run(lacks=("trainjobs", verb))
-
-    assert f'cannot {verb} resource "trainjobs"' in str(raised.value)
-    assert f'in the namespace "{namespace}"' in str(raised.value)
+def test_each_permission_that_is_documented_is_asked_for_below() -> None:
+    assert permissions(ROLE) | permissions(CLUSTER_ROLE) == set(DEEDS)
 
 
-def test_a_deletion_that_is_not_permitted_is_named(run: Run, told: Callable[[], str]) -> None:
-    run(lacks=("trainjobs", "delete"), on_finish_action="delete_trainjob")
-
-    assert 'cannot delete resource "trainjobs"' in told()
-
-
-def test_a_suspension_that_is_not_permitted_is_named(run: Run, namespace: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    run(lacks=("trainjobs", "patch"))
-    hook = KubeflowTrainerHook("limited")
-
-    with pytest.raises(KubeflowTrainerError, match='cannot patch resource "trainjobs".*namespace "' + namespace):
-        hook.suspend(hook.list()[0]["metadata"]["name"])
-
-
-@pytest.mark.parametrize(
-    ("resource", "verb", "words"),
-    [
-        ("trainjobs", "watch", "watching is not permitted"),
-        ("clustertrainingruntimes", "get", 'cannot get resource "clustertrainingruntimes"'),
-        ("pods", "list", 'cannot list resource "pods"'),
-        ("pods/log", "get", 'cannot get resource "pods/log"'),
-    ],
-    ids=lambda value: value if " " not in value else None,
-)
-def test_what_a_task_can_do_without_costs_words_only(
-    run: Run, told: Callable[[], str], monkeypatch: pytest.MonkeyPatch, resource: str, verb: str, words: str
+@pytest.mark.parametrize(("resource", "verb"), DEEDS, ids=[" ".join(pair) for pair in DEEDS])
+def test_a_permission_that_is_missing_is_named(
+    run: Run, told: Told, plane: ControlPlane, namespace: str, monkeypatch: pytest.MonkeyPatch, resource: str, verb: str
 ) -> None:
     monkeypatch.setattr("airflow_kubeflow_trainer.cluster.watch.POLL_SECONDS", 0.2)
+    deed = DEEDS[resource, verb]
+    if deed.own_runtime:
+        copy_runtime(plane, namespace)
 
-    run(lacks=(resource, verb))
+    with pytest.raises(KubeflowTrainerError, match=deed.fails) if deed.fails else nullcontext() as raised:
+        run(deed.script, lacks=(resource, verb), **deed.options)
 
-    assert words in told()
+    where = "at the cluster scope" if resource.startswith("cluster") else f'in the namespace "{namespace}"'
+    said = told() + (str(raised.value) if raised else "")
+    assert re.search(rf'cannot {verb} resource "{resource}" in API group "[\w.]*" {where}', said), said
+
+
+def copy_runtime(plane: ControlPlane, namespace: str) -> None:
+    """Make a runtime of the namespace's own."""
+    stock = plane.call("get", CLUSTER_TRAINING_RUNTIMES.path(name="torch-distributed"))
+    metadata = {"name": "torch-distributed", "labels": stock["metadata"]["labels"]}
+    own = {**stock, "kind": TRAINING_RUNTIMES.kind, "metadata": metadata}
+    plane.call("create", TRAINING_RUNTIMES.path(namespace=namespace), own)
 
 
 def test_a_failure_without_sight_of_the_pods_is_still_a_failure(run: Run) -> None:
@@ -127,9 +146,3 @@ def test_a_failure_without_sight_of_the_pods_is_still_a_failure(run: Run) -> Non
 def test_a_failure_without_sight_of_the_log_still_has_its_exit_code(run: Run) -> None:
     with pytest.raises(UserCodeError, match="exit code 3"):
         run("exit 3", lacks=("pods/log", "get"))
-
-
-@pytest.mark.parametrize("lacks", [("events", "list"), ("jobsets", "get"), ("jobs", "list")], ids=" ".join)
-def test_what_never_starts_without_sight_of_events_is_still_told(run: Run, lacks: tuple[str, str]) -> None:
-    with pytest.raises(KubeflowTrainerError, match="startup_timeout.*Insufficient nvidia.com/gpu"):
-        run("true", lacks=lacks, gpus=512, startup_timeout=3)
