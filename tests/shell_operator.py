@@ -8,7 +8,7 @@ from typing import Any
 from uuid import uuid4
 
 from airflow_kubeflow_trainer.operators.base import TrainJobOperator
-from airflow_kubeflow_trainer.trainjob.manifest import MANAGER, JobOptions
+from airflow_kubeflow_trainer.trainjob.manifest import MANAGER, JobOptions, queue_labels
 
 
 class ShellOperator(TrainJobOperator):
@@ -31,7 +31,7 @@ class ShellOperator(TrainJobOperator):
             "metadata": {
                 "name": options.name,
                 "namespace": options.namespace,
-                "labels": options.identity.labels(),
+                "labels": {**queue_labels(options), **options.identity.labels()},
                 "annotations": options.identity.annotations(),
             },
             "spec": {

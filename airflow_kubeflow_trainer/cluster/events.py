@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
 from airflow_kubeflow_trainer.cluster.trainjobs import TrainJobApi
 from airflow_kubeflow_trainer.exceptions import ApiError, ClusterUnreachableError, ForbiddenError, NotFoundError
 from airflow_kubeflow_trainer.trainjob.pods import seconds
-from airflow_kubeflow_trainer.trainjob.starting import last_seen
+from airflow_kubeflow_trainer.trainjob.starting import last_seen, trouble_of
+
+log = logging.getLogger(__name__)
 
 MAX_PODS = 16
 """Of so many pods events are read; of a job with a thousand that do not start, all have the same."""
@@ -23,33 +26,63 @@ FIRST_LOOK_SECONDS, LAST_LOOK_SECONDS = 20.0, 600.0
 
 
 async def events_about(
-    api: TrainJobApi, trainjob: Mapping[str, Any], pod_uids: Iterable[str] = ()
+    api: TrainJobApi,
+    trainjob: Mapping[str, Any],
+    pod_uids: Iterable[str] = (),
+    *,
+    note: Callable[[str], None] = log.info,
 ) -> list[dict[str, Any]]:
-    """List the events about a TrainJob, its JobSet, its Jobs and some of its pods, oldest first."""
+    """List the events about a TrainJob, its JobSet, its Jobs and some of its pods, oldest first.
+
+    :param note: is told what may not be read; the JobSet's and the Jobs' events are found by name then.
+    """
     metadata = trainjob["metadata"]
     selectors = [f"involvedObject.uid={uid}" for uid in (metadata["uid"], *list(pod_uids)[:MAX_PODS])]
-    selectors += await _jobset(api, metadata["name"], metadata["uid"])
-    selectors += await _jobs(api, trainjob)
+    selectors += await _jobset(api, metadata["name"], metadata["uid"], note)
+    selectors += await _jobs(api, trainjob, note)
     found = [event for selector in selectors for event in await api.find_events(selector)]
     # Where only a name was known, the events of an earlier object of that name are not meant.
     created = seconds(metadata["creationTimestamp"]) or 0.0
     return sorted((event for event in found if last_seen(event) >= created), key=last_seen)
 
 
-async def _jobset(api: TrainJobApi, name: str, owner: str) -> list[str]:
+async def warnings_about(
+    api: TrainJobApi, trainjob: Mapping[str, Any], pod_uids: Iterable[str] = (), *, now: float
+) -> list[str]:
+    """Say what events complain of, and what may not be read; nothing where the cluster does not answer."""
+    unread: list[str] = []
+    try:
+        found = await events_about(api, trainjob, pod_uids, note=unread.append)
+    except ForbiddenError as error:
+        return [f"events may not be read: {error.message}"]
+    except (ApiError, ClusterUnreachableError):
+        return unread
+    troubles = (trouble_of(event, now=now) for event in found)
+    return [*(trouble.words for trouble in troubles if trouble is not None), *unread]
+
+
+async def _jobset(api: TrainJobApi, name: str, owner: str, note: Callable[[str], None]) -> list[str]:
     try:
         jobset = await api.get_jobset(name)
-    except (ForbiddenError, NotFoundError):
+    except (ForbiddenError, NotFoundError) as error:
+        _tell(error, note)
         return [f"involvedObject.kind=JobSet,involvedObject.name={name}"]
     return [f"involvedObject.uid={jobset['metadata']['uid']}"] if _belongs(jobset, owner) else []
 
 
-async def _jobs(api: TrainJobApi, trainjob: Mapping[str, Any]) -> list[str]:
+async def _jobs(api: TrainJobApi, trainjob: Mapping[str, Any], note: Callable[[str], None]) -> list[str]:
     name = trainjob["metadata"]["name"]
-    with contextlib.suppress(ForbiddenError, NotFoundError):
+    try:
         return [f"involvedObject.uid={job['metadata']['uid']}" for job in await api.jobs(name)]
+    except (ForbiddenError, NotFoundError) as error:
+        _tell(error, note)
     replicated = [job["name"] for job in (trainjob.get("status") or {}).get("jobsStatus") or []]
     return [f"involvedObject.kind=Job,involvedObject.name={name}-{job}-0" for job in replicated]
+
+
+def _tell(error: ApiError, note: Callable[[str], None]) -> None:
+    if isinstance(error, ForbiddenError):
+        note(f"its parts are known by their names only: {error.message}")
 
 
 def _belongs(item: Mapping[str, Any], owner: str) -> bool:

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from airflow_kubeflow_trainer.cluster.events import Lookout, events_about
+from airflow_kubeflow_trainer.cluster.events import Lookout, events_about, warnings_about
 from airflow_kubeflow_trainer.cluster.feed import Feeds
 from airflow_kubeflow_trainer.cluster.logs import LogFollower, LogLine
 from airflow_kubeflow_trainer.cluster.queueing import Queue
@@ -391,10 +391,9 @@ class _Waiting:
         return [] if self._trainjob is None else await events_about(self._api, self._trainjob, self._evidence.pods)
 
     async def _warnings(self) -> list[str]:
-        with contextlib.suppress(ApiError, ClusterUnreachableError):
-            found = [trouble_of(event, now=self._now()) for event in await self._events()]
-            return [trouble.words for trouble in found if trouble is not None]
-        return []
+        if self._trainjob is None:
+            return []
+        return await warnings_about(self._api, self._trainjob, self._evidence.pods, now=self._now())
 
 
 def _raiser(error: Exception) -> Callable[[], None]:

@@ -15,6 +15,7 @@ import yaml
 from airflow_kubeflow_trainer.exceptions import TrainJobRejectedError
 from airflow_kubeflow_trainer.hooks.trainer import KubeflowTrainerHook
 from tests.control_plane.access import CLUSTER_ROLE, ROLE, service_account_token, without
+from tests.control_plane.definitions import definition
 from tests.control_plane.plane import BUILT, ControlPlane
 from tests.shell_operator import ShellOperator, Task
 
@@ -54,26 +55,6 @@ def test_bad_credentials_are_told(plane: ControlPlane, connect: Connect) -> None
     assert "does not accept the credentials" in words
 
 
-def definition(group: str, version: str, kind: str) -> str:
-    """A CustomResourceDefinition of which nothing counts but what it is called."""
-    plural = f"{kind.lower()}s"
-    schema = {"openAPIV3Schema": {"type": "object"}}
-    names = {"kind": kind, "listKind": f"{kind}List", "plural": plural, "singular": kind.lower()}
-    return yaml.safe_dump(
-        {
-            "apiVersion": "apiextensions.k8s.io/v1",
-            "kind": "CustomResourceDefinition",
-            "metadata": {"name": f"{plural}.{group}"},
-            "spec": {
-                "group": group,
-                "names": names,
-                "scope": "Namespaced",
-                "versions": [{"name": version, "served": True, "storage": True, "schema": schema}],
-            },
-        }
-    )
-
-
 TRAINER_2_1 = "Kubeflow Trainer is 2.1, by the schema of its TrainJobs (trainer.kubeflow.org/v1alpha1)"
 LATER = "its Kubeflow Trainer serves trainer.kubeflow.org/v1beta1, and not trainer.kubeflow.org/v1alpha1"
 OPERATOR = "is not installed: it serves no trainer.kubeflow.org/v1alpha1, only the Training Operator before it"
@@ -89,13 +70,12 @@ OPERATOR = "is not installed: it serves no trainer.kubeflow.org/v1alpha1, only t
         pytest.param(definition("trainer.kubeflow.org", "v1beta1", "TrainJob"), LATER, id="another API version"),
     ],
 )
-def test_what_trainer_there_is_is_told(tmp_path: Path, connect: Connect, crds: str | None, words: str) -> None:
-    folder = tmp_path / "crds"
-    folder.mkdir()
-    if crds is not None and crds[0].isdigit():
-        folder = BUILT / "manifests" / f"crds-{crds}"
-    elif crds is not None:
-        (folder / "crd.yaml").write_text(crds)
+def test_what_trainer_there_is_is_told(tmp_path: Path, connect: Connect, crds: Any, words: str) -> None:
+    folder = BUILT / "manifests" / f"crds-{crds}"
+    if not isinstance(crds, str):
+        folder = tmp_path / "crds"
+        folder.mkdir()
+        (folder / "crds.yaml").write_text(yaml.safe_dump(crds))
 
     with ControlPlane(tmp_path / "plane", only_crds=folder) as plane:
         good, said = connect(plane.kubeconfig_for(plane.token)).test_connection()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -18,6 +18,7 @@ from airflow.sdk.bases.operator import ExecutorSafeguard
 from airflow_kubeflow_trainer.cluster.resources import CLUSTER_TRAINING_RUNTIMES, TRAINING_RUNTIMES
 from airflow_kubeflow_trainer.exceptions import KubeflowTrainerError, UserCodeError
 from tests.control_plane.access import CLUSTER_ROLE, ROLE, permissions, service_account_token, without
+from tests.control_plane.definitions import serving
 from tests.control_plane.plane import ControlPlane
 from tests.shell_operator import ShellOperator, Task
 
@@ -115,19 +116,35 @@ def test_each_permission_that_is_documented_is_asked_for_below() -> None:
 
 @pytest.mark.parametrize(("resource", "verb"), DEEDS, ids=[" ".join(pair) for pair in DEEDS])
 def test_a_permission_that_is_missing_is_named(
-    run: Run, told: Told, plane: ControlPlane, namespace: str, monkeypatch: pytest.MonkeyPatch, resource: str, verb: str
+    run: Run,
+    told: Told,
+    plane: ControlPlane,
+    namespace: str,
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+    resource: str,
+    verb: str,
 ) -> None:
     monkeypatch.setattr("airflow_kubeflow_trainer.cluster.watch.POLL_SECONDS", 0.2)
     deed = DEEDS[resource, verb]
     if deed.own_runtime:
         copy_runtime(plane, namespace)
+    if deed.kueue:
+        request.getfixturevalue("kueue_api")
 
     with pytest.raises(KubeflowTrainerError, match=deed.fails) if deed.fails else nullcontext() as raised:
         run(deed.script, lacks=(resource, verb), **deed.options)
 
     where = "at the cluster scope" if resource.startswith("cluster") else f'in the namespace "{namespace}"'
     said = told() + (str(raised.value) if raised else "")
-    assert re.search(rf'cannot {verb} resource "{resource}" in API group "[\w.]*" {where}', said), said
+    assert re.search(rf'cannot {verb} resource "{resource}" in API group "[\w.-]*" {where}', said), said
+
+
+@pytest.fixture
+def kueue_api(plane: ControlPlane) -> Iterator[None]:
+    """The API of Kueue, without Kueue: only whoever may list its Workloads comes so far as to watch them."""
+    with serving(plane, "kueue.x-k8s.io", "v1beta1", "Workload"):
+        yield
 
 
 def copy_runtime(plane: ControlPlane, namespace: str) -> None:
