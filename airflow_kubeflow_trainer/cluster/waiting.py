@@ -214,9 +214,11 @@ class _Waiting:
         return not deleted and not (self.report and self.report.phase.final)
 
     def log_tail(self, diagnosis: Diagnosis | None) -> tuple[str, ...]:
-        """Give the last lines of the pod that the diagnosis names, else of rank 0."""
-        named = self._tails.of(diagnosis.pod) if diagnosis is not None else ()
-        return (named or tuple(self._follower.tail) or self._tails.any())[-TAIL_LINES:]
+        """Give the last words of the pod that the diagnosis names, else the last lines of its log, else of rank 0's."""
+        named = diagnosis.pod if diagnosis is not None else None
+        return (
+            self._evidence.last_words(named) or self._tails.of(named) or tuple(self._follower.tail) or self._tails.any()
+        )[-TAIL_LINES:]
 
     def _see_trainjob(self, event: WatchEvent) -> Diagnosis | None:
         if self.report is not None and self.report.phase.final:

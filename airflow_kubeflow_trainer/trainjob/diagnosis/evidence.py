@@ -57,6 +57,12 @@ class Evidence:
         if lines:
             self.logs[pod] = tuple(lines)
 
+    def last_words(self, pod: str | None) -> tuple[str, ...]:
+        """Give the lines that a pod left as its termination message when it failed, such as a function's traceback."""
+        failures = (failure_of(known) for known in self.pods.values() if known.name == pod)
+        lines = next((failure.message.splitlines() for failure in failures if failure is not None), [])
+        return tuple(lines) if len(lines) > 1 else ()
+
     def start_over(self) -> None:
         """Take note that the TrainJob is suspended: its next pods begin anew."""
         self.trained_since = None
