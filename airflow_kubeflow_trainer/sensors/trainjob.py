@@ -62,7 +62,8 @@ class TrainJobSensor(BaseSensorOperator):
         trained), ``admitted`` (not suspended, as by Kueue while there is no quota), ``suspended``.
     :param which: with ``label_selector``, whether ``all`` (default) that there are, and at least one, have to get
         there, or ``any``.
-    :param kubernetes_conn_id: Airflow connection of type ``kubernetes``. Default ``kubernetes_default``.
+    :param kubernetes_conn_id: Airflow connection of type ``kubernetes``. Default ``kubernetes_default``. None: the
+        service account of Airflow's own pod, else the default kubeconfig.
     :param namespace: Kubernetes namespace. Default: the connection's, else ``default``.
     :param in_cluster: use the service account of Airflow's own pod. Default: what the connection says.
     :param config_file: path of a kubeconfig on the worker and the triggerer. Default: what the connection says.
@@ -94,7 +95,7 @@ class TrainJobSensor(BaseSensorOperator):
         label_selector: str | None = None,
         until: str = Until.COMPLETE.value,
         which: str = Which.ALL.value,
-        kubernetes_conn_id: str = DEFAULT_CONN_ID,
+        kubernetes_conn_id: str | None = DEFAULT_CONN_ID,
         namespace: str | None = None,
         in_cluster: bool | None = None,
         config_file: str | None = None,
@@ -236,7 +237,7 @@ class TrainJobSensor(BaseSensorOperator):
     def cluster(self) -> dict[str, Any]:
         """The hook's arguments: names only."""
         return {
-            "kubernetes_conn_id": self.kubernetes_conn_id,
+            "kubernetes_conn_id": optional_text(self.kubernetes_conn_id, field="kubernetes_conn_id"),
             "namespace": namespace_name(self.namespace),
             "in_cluster": self.in_cluster,
             "config_file": self.config_file,

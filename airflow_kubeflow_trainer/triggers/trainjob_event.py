@@ -23,7 +23,8 @@ class TrainJobEventTrigger(BaseEventTrigger):
 
     :param label_selector: of the TrainJobs, such as ``team=nlp,stage!=test``. Default: all of the namespace.
     :param until: ``finished`` (default), or only ``complete`` or ``failed``.
-    :param kubernetes_conn_id: Airflow connection of type ``kubernetes``. Default ``kubernetes_default``.
+    :param kubernetes_conn_id: Airflow connection of type ``kubernetes``. Default ``kubernetes_default``. None: the
+        service account of Airflow's own pod, else the default kubeconfig.
     :param namespace: Kubernetes namespace. Default: the connection's, else ``default``.
     :param in_cluster: use the service account of Airflow's own pod. Default: what the connection says.
     :param config_file: path of a kubeconfig on the triggerer. Default: what the connection says.
@@ -35,7 +36,7 @@ class TrainJobEventTrigger(BaseEventTrigger):
         *,
         label_selector: str | None = None,
         until: str = "finished",
-        kubernetes_conn_id: str = DEFAULT_CONN_ID,
+        kubernetes_conn_id: str | None = DEFAULT_CONN_ID,
         namespace: str | None = None,
         in_cluster: bool | None = None,
         config_file: str | None = None,
@@ -45,7 +46,7 @@ class TrainJobEventTrigger(BaseEventTrigger):
         selector = optional_text(label_selector, field="label_selector")
         self.label_selector = None if selector is None else check_selector(selector)
         self.until = str(one_of(until, UNTIL, field="until"))
-        self.kubernetes_conn_id = kubernetes_conn_id
+        self.kubernetes_conn_id = optional_text(kubernetes_conn_id, field="kubernetes_conn_id")
         self.namespace = namespace_name(namespace)
         self.in_cluster = None if in_cluster is None else truth(in_cluster, field="in_cluster")
         self.config_file = optional_text(config_file, field="config_file")
