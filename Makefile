@@ -82,6 +82,11 @@ $(UV):
 	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --no-warn-script-location --upgrade --target .build/bootstrap uv==$(UV_VERSION)
 	@touch $@
 
+# Who names a Python gets it, also where .venv has another one.
+ifeq ($(origin PYTHON),command line)
+.PHONY: $(SETUP)
+endif
+
 $(SETUP): pyproject.toml uv.lock | $(UV)
 	@echo "Installing the project into .venv: minutes and some gigabytes the first time, torch above all"
 	@$(UV) sync --frozen --all-extras --python $(PYTHON)
