@@ -25,6 +25,9 @@ from airflow_kubeflow_trainer.exceptions import (
 REQUEST_TIMEOUT_SECONDS = 30.0
 """Bound on one request and its answer; a stream has none."""
 CONNECT_TIMEOUT_SECONDS = 10.0
+CALLS_AT_A_TIME = 16
+"""Requests of one client that are under way together, streams apart: when a thousand TrainJobs end at once, a thousand
+TLS handshakes would hold the event loop up."""
 
 MERGE_PATCH = "application/merge-patch+json"
 STRATEGIC_MERGE_PATCH = "application/strategic-merge-patch+json"
@@ -49,6 +52,7 @@ class Client:
         self.credentials = credentials
         self._renew = renew
         self._renewing = asyncio.Lock()
+        self._turns = asyncio.Semaphore(CALLS_AT_A_TIME)
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
@@ -112,11 +116,14 @@ class Client:
     ) -> dict[str, Any]:
         timeout = aiohttp.ClientTimeout(total=REQUEST_TIMEOUT_SECONDS, connect=CONNECT_TIMEOUT_SECONDS)
         data = None if body is None else json.dumps(body).encode()
-        response = await self._send(method, path, params=params, data=data, content_type=content_type, timeout=timeout)
-        async with response:
-            with _unreachable(self._where(method, path)):
-                answer: dict[str, Any] = await response.json()
-            return answer
+        async with self._turns:
+            response = await self._send(
+                method, path, params=params, data=data, content_type=content_type, timeout=timeout
+            )
+            async with response:
+                with _unreachable(self._where(method, path)):
+                    answer: dict[str, Any] = await response.json()
+                return answer
 
     async def _send(self, method: str, path: str, **request: Any) -> aiohttp.ClientResponse:
         used = self.credentials

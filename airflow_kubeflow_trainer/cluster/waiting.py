@@ -132,14 +132,19 @@ class _Waiting:
 
     def hear_of_trainjob(self, event: WatchEvent | Exception) -> None:
         """Take in what the feed of TrainJobs tells. Called from the feed's task: nothing is done there."""
+        if isinstance(event, WatchEvent) and event.type is WatchType.SYNCED and self._trainjob is not None:
+            # Everybody is told of a new list, and nobody whose TrainJob is known needs to wake.
+            return
         self._put(_raiser(event) if isinstance(event, Exception) else lambda: self._see_trainjob(event))
 
     def hear_of_pod(self, event: WatchEvent | Exception) -> None:
         """Take in what the feed of pods tells; not to be permitted to see them costs only words."""
         if isinstance(event, ForbiddenError):
             self._put(lambda: self._hide_pods(event))
-        else:
-            self._put(_raiser(event) if isinstance(event, Exception) else lambda: self._see_pod(event))
+        elif isinstance(event, Exception):
+            self._put(_raiser(event))
+        elif event.is_change:
+            self._put(lambda: self._see_pod(event))
 
     def _put(self, see: Callable[[], Diagnosis | None]) -> None:
         self._inbox.put_nowait(see)
@@ -297,8 +302,6 @@ class _Waiting:
         return Diagnosis(Cause.DELETED, f"TrainJob {self._api.namespace}/{self._spec.name} {what}")
 
     def _see_pod(self, event: WatchEvent) -> None:
-        if not event.is_change:
-            return
         pod = Pod.from_object(event.object)
         self._evidence.remember(pod)
         if self._recording is not None:

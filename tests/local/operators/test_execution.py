@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import threading
 import traceback
@@ -26,6 +27,7 @@ from airflow_kubeflow_trainer.exceptions import (
     TrainJobDeletedError,
     TrainJobNotStartedError,
     TrainJobRejectedError,
+    TrainJobTimeoutError,
     UnauthorizedError,
     UserCodeError,
 )
@@ -371,3 +373,53 @@ def test_a_trainjob_that_cannot_be_suspended_or_resumed_is_left_as_it_is(
         (hook.suspend if suspend else hook.resume)(trainjob["metadata"]["name"])
 
     assert hook.get(trainjob["metadata"]["name"])["spec"].get("suspend") is trainjob["spec"].get("suspend")
+
+
+@pytest.mark.parametrize("action", ["keep_trainjob", "delete_trainjob"])
+def test_a_trainjob_that_is_gone_when_its_task_resumes_is_not_missed(
+    hook: KubeflowTrainerHook, task: Task, action: str
+) -> None:
+    options = {"deferrable": True, "on_finish_action": action}
+    with pytest.raises(TaskDeferred) as deferred:
+        operator("true", **options).execute(task.context())
+    event = asyncio.run(_event_of(deferred.value.trigger))
+    assert hook.delete(event["name"], uid=event["uid"])
+
+    # Another process, so another operator: nothing but the event is left.
+    assert operator("true", **options).execute_complete(task.context(), event) is None
+
+
+@pytest.mark.parametrize("deferrable", [False, True], ids=["on the worker", "deferred"])
+@pytest.mark.parametrize(
+    ("settings", "error", "left"),
+    [
+        pytest.param({"max_restarts": 0, "script": "exit 3"}, UserCodeError, 0, id="max_restarts"),
+        pytest.param({"run_timeout": 1}, TrainJobTimeoutError, 0, id="run_timeout"),
+        pytest.param({"startup_timeout": 1, "gpus": 512}, TrainJobNotStartedError, 0, id="startup_timeout"),
+        pytest.param(
+            {"startup_patience": {"Unschedulable": 0}, "gpus": 512}, TrainJobNotStartedError, 0, id="patience"
+        ),
+        pytest.param({"run_timeout": 1, "on_kill_action": "keep_trainjob"}, TrainJobTimeoutError, 1, id="on_kill"),
+        pytest.param({"on_finish_action": "delete_trainjob", "script": "true"}, None, 0, id="on_finish_action"),
+    ],
+)
+def test_a_setting_means_the_same_in_both_modes(
+    hook: KubeflowTrainerHook,
+    task: Task,
+    deferrable: bool,
+    settings: dict[str, Any],
+    error: type[Exception] | None,
+    left: int,
+) -> None:
+    shell = operator(**{"script": "exec sleep 60", "deferrable": deferrable} | settings)
+
+    def run() -> None:
+        try:
+            shell.execute(task.context())
+        except TaskDeferred as deferred:
+            shell.execute_complete(task.context(), asyncio.run(_event_of(deferred.trigger)))
+
+    with pytest.raises(error) if error is not None else contextlib.nullcontext():
+        run()
+
+    assert len(mine(hook, task)) == left

@@ -71,3 +71,13 @@ async def gives_up_at_once(api: TrainJobApi) -> str:
         job["template"]["spec"]["template"]["spec"]["restartPolicy"] = "Never"
         await api.client.create(CLUSTER_TRAINING_RUNTIMES.path(), runtime)
     return RESTARTS_ONCE
+
+
+def mounting(volume: dict[str, Any]) -> dict[str, Any]:
+    """A runtime patch that mounts a volume into the training's container."""
+    pod = {
+        "volumes": [{"name": "extra", **volume}],
+        "containers": [{"name": "node", "volumeMounts": [{"name": "extra", "mountPath": "/extra"}]}],
+    }
+    jobs = [{"name": "node", "template": {"spec": {"template": {"spec": pod}}}}]
+    return {"manager": "example.com/test", "trainingRuntimeSpec": {"template": {"spec": {"replicatedJobs": jobs}}}}

@@ -13,6 +13,7 @@ from airflow_kubeflow_trainer.cluster.resources import CLUSTER_TRAINING_RUNTIMES
 from airflow_kubeflow_trainer.cluster.trainjobs import TrainJobApi
 from airflow_kubeflow_trainer.cluster.waiting import Outcome, WaitSpec, wait
 from airflow_kubeflow_trainer.trainjob.diagnosis import Cause
+from tests.local.waiting.conftest import mounting
 
 
 def spec_of(trainjob: dict[str, Any], **more: Any) -> WaitSpec:
@@ -130,12 +131,3 @@ async def test_a_trainjob_that_starts_is_not_asked_after(
     await waiting
 
     assert asked == []
-
-
-def mounting(volume: dict[str, Any]) -> dict[str, Any]:
-    pod = {
-        "volumes": [{"name": "extra", **volume}],
-        "containers": [{"name": "node", "volumeMounts": [{"name": "extra", "mountPath": "/extra"}]}],
-    }
-    jobs = [{"name": "node", "template": {"spec": {"template": {"spec": pod}}}}]
-    return {"manager": "example.com/test", "trainingRuntimeSpec": {"template": {"spec": {"replicatedJobs": jobs}}}}
