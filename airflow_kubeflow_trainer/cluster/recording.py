@@ -5,17 +5,21 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from airflow_kubeflow_trainer.cluster.logs import LogLine
+from airflow_kubeflow_trainer.exceptions import ApiError, ClusterUnreachableError
 from airflow_kubeflow_trainer.trainjob.diagnosis import Diagnosis
-from airflow_kubeflow_trainer.trainjob.phase import PhaseReport
+from airflow_kubeflow_trainer.trainjob.phase import Phase, PhaseReport
 from airflow_kubeflow_trainer.trainjob.pods import Pod
 from airflow_kubeflow_trainer.trainjob.progress import Recorder, entered_at
 
 INTERVAL_SECONDS = 30.0
 """Between two records of a training that goes on."""
+EVENTS_SECONDS = 10.0
+"""Bound on reading events: without them a record is still one."""
 WRITES_PER_SECOND = 10.0
 """Of all trainings that this process waits for; with very many of them each writes less often."""
 
@@ -23,6 +27,12 @@ log = logging.getLogger(__name__)
 
 Publish = Callable[[dict[str, Any]], Awaitable[None]]
 """Keeps a record where others can read it, in place of the one before."""
+ReadEvents = Callable[[], Awaitable[Iterable[Mapping[str, Any]]]]
+"""Reads what Kubernetes recorded about the TrainJob and what it is made of."""
+
+
+async def _no_events() -> Iterable[Mapping[str, Any]]:
+    return ()
 
 
 class Recording:
@@ -40,9 +50,16 @@ class Recording:
         self._changed = asyncio.Event()
         self._urgent = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._read_events: ReadEvents = _no_events
+        self._events_wanted = False
+        self._queued_for = ""
 
-    def start(self) -> None:
-        """Begin to publish."""
+    def start(self, read_events: ReadEvents = _no_events) -> None:
+        """Begin to publish.
+
+        :param read_events: asked once when the training begins, and when it has failed.
+        """
+        self._read_events = read_events
         type(self)._running += 1
         self._task = asyncio.create_task(self._run())
 
@@ -55,7 +72,20 @@ class Recording:
         """Take note of a phase that has begun, and publish soon."""
         at = entered_at(trainjob, report, pods, trainer_job=trainer_job, now=self._now())
         self.recorder.see_phase(report, at)
+        self._events_wanted |= report.phase is Phase.RUNNING
         self._urgent.set()
+
+    def see_queue(self, report: PhaseReport, reasons: Sequence[str]) -> None:
+        """Take note of why it is queued, where Kueue says so: Trainer only says that it is suspended."""
+        if reasons and reasons[0] != self._queued_for:
+            self._queued_for = reasons[0]
+            self.recorder.see_phase(replace(report, reason="", message=reasons[0]), self._now())
+            self._urgent.set()
+
+    def see_events(self, events: Iterable[Mapping[str, Any]]) -> None:
+        for event in events:
+            self.recorder.see_event(event)
+        self._changed.set()
 
     def see_pod(self, pod: Pod, *, gone: bool = False) -> None:
         self.recorder.see_pod(pod, gone=gone)
@@ -71,6 +101,8 @@ class Recording:
     async def finish(self, diagnosis: Diagnosis | None) -> None:
         """Take note of the end, and publish for the last time."""
         self.recorder.see_end(diagnosis)
+        # Before the cluster forgets them.
+        self._events_wanted |= diagnosis is not None
         await self._write()
 
     async def close(self) -> None:
@@ -92,6 +124,11 @@ class Recording:
                 await self._write()
 
     async def _write(self) -> None:
+        if self._events_wanted:
+            self._events_wanted = False
+            with contextlib.suppress(ApiError, ClusterUnreachableError, TimeoutError):
+                async with asyncio.timeout(EVENTS_SECONDS):
+                    self.see_events(await self._read_events())
         try:
             await self._publish(self.recorder.to_record(self._now()))
         except Exception as error:  # noqa: BLE001 (what is shown of a training must not end it)

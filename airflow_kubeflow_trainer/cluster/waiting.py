@@ -70,7 +70,7 @@ async def wait(
     feeds = feeds or Feeds.of_one(api, spec.name)
     waiting = _Waiting(api, spec, reporter, feeds, recording, now)
     if recording is not None:
-        recording.start()
+        recording.start(waiting.events)
     try:
         with (
             feeds.trainjobs.subscribe(spec.name, waiting.hear_of_trainjob),
@@ -112,7 +112,7 @@ class _Waiting:
         self._told_phase: Phase | None = None
         self._told_troubles: set[str] = set()
         self._event_troubles: list[Trouble] = []
-        self._lookout = Lookout(self._events, self._hear_of_events)
+        self._lookout = Lookout(self.events, self._hear_of_events)
         self._queue = Queue(feeds.workloads, spec.name, spec.submitted, reporter, self._put)
         self._running_pods: set[str] = set()
         """Uids; while there are some, the TrainJob's word that it is suspended is not believed."""
@@ -325,6 +325,8 @@ class _Waiting:
         if not self.report.phase.final:
             # The last phase is told when the log is complete.
             self.tell(self.report)
+        if self._recording is not None and self.report.phase is Phase.QUEUED:
+            self._recording.see_queue(self.report, self._queue.reasons)
         self._lookout.keep(self._is_starting() and not troubles_of(self._evidence.pods.values()))
         for trouble in self._troubles():
             # Of a thousand pods with the same trouble the first is told.
@@ -344,6 +346,8 @@ class _Waiting:
     def _hear_of_events(self, events: list[dict[str, Any]]) -> None:
         found = (trouble_of(event, now=self._now()) for event in events)
         self._event_troubles = [trouble for trouble in found if trouble is not None]
+        if self._recording is not None:
+            self._recording.see_events(events)
         self._put(lambda: None)
 
     def _judge(self, pod: Pod, tail: tuple[str, ...]) -> None:
@@ -392,7 +396,8 @@ class _Waiting:
         reasons = self._queue.reasons if report.phase is Phase.QUEUED else []
         return diagnose_not_started(expiry.clock, report, self._evidence, [*await self._warnings(), *reasons])
 
-    async def _events(self) -> list[dict[str, Any]]:
+    async def events(self) -> list[dict[str, Any]]:
+        """Read what Kubernetes recorded about it."""
         return [] if self._trainjob is None else await events_about(self._api, self._trainjob, self._evidence.pods)
 
     async def _warnings(self) -> list[str]:
