@@ -67,13 +67,12 @@ def test_a_dag_is_woken_by_the_end_of_a_trainjob_and_told_which_it_was(airflow: 
 
     payload = told.until(name)
     assert (payload["outcome"], payload["labels"]) == ("complete", NOTIFY)
-    [event] = [each for each in airflow.api.asset_events() if each["extra"]["payload"]["name"] == name]
     run_ids = wait_until(
         lambda: [
             run["run_id"]
-            for each in airflow.api.asset_events()
-            if each["id"] == event["id"]
-            for run in each["created_dagruns"]
+            for event in told.events()
+            if event["extra"]["payload"]["name"] == name
+            for run in event["created_dagruns"]
         ],
         bool,
         what=f"a run for the end of {name}",

@@ -26,13 +26,21 @@ class Told:
         self._airflow = airflow
         self._cluster = cluster
 
+    def events(self) -> list[dict[str, Any]]:
+        """The events of the asset, newest first."""
+        found = wait_until(
+            self._airflow.api.asset_events,
+            lambda events: events is not None,
+            what="the assets' events",
+            timeout=TIMEOUT,
+        )
+        return found or []
+
     def payloads(self) -> dict[str, dict[str, Any]]:
-        return {
-            event["extra"]["payload"]["name"]: event["extra"]["payload"] for event in self._airflow.api.asset_events()
-        }
+        return {event["extra"]["payload"]["name"]: event["extra"]["payload"] for event in self.events()}
 
     def counts(self) -> Counter[str]:
-        return Counter(event["extra"]["payload"]["name"] for event in self._airflow.api.asset_events())
+        return Counter(event["extra"]["payload"]["name"] for event in self.events())
 
     def until(self, name: str, *, timeout: float = TIMEOUT) -> dict[str, Any]:
         return wait_until(self.payloads, lambda told: name in told, what=f"the end of {name}", timeout=timeout)[name]

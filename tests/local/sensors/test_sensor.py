@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from dataclasses import asdict
 from typing import Any
 from uuid import uuid4
 
@@ -17,7 +19,10 @@ from airflow_kubeflow_trainer.exceptions import (
     TrainJobSucceededError,
     TrainJobTimeoutError,
 )
-from tests.local.sensors.conftest import FOR_EVER
+from airflow_kubeflow_trainer.trainjob.awaiting import Awaited
+from airflow_kubeflow_trainer.trainjob.seen import Sighting
+from airflow_kubeflow_trainer.triggers.observing import TrainJobSensorTrigger
+from tests.local.sensors.conftest import FOR_EVER, SomebodyElse
 from tests.proxy import Proxy, status
 
 
@@ -200,3 +205,44 @@ def test_a_sensor_only_looks_also_when_it_is_killed(watching: Any, somebody_else
         sensor.result()
     assert {request.split()[0] for request in proxy.requests} <= {"get", "list", "watch"}
     assert name_of(somebody_else.hook.get(name_of(trainjob))) == name_of(trainjob)
+
+
+def waiting_for(trainjob: dict[str, Any]) -> asyncio.Task[Any]:
+    """Start the trigger of a sensor that has seen a TrainJob before it deferred."""
+    trigger = TrainJobSensorTrigger(
+        cluster={"kubernetes_conn_id": "watched", "namespace": "default"},
+        awaited=Awaited(until="complete", name=name_of(trainjob)).to_dict(),
+        seen=[asdict(Sighting.of(trainjob))],
+        started=time.time(),
+        deadline=time.time() + 30,
+    )
+    return asyncio.ensure_future(anext(trigger.run()))
+
+
+async def test_one_that_is_deleted_before_the_triggerer_looks_is_missed_at_once(
+    somebody_else: SomebodyElse, proxy: Proxy
+) -> None:
+    trainjob = await asyncio.to_thread(somebody_else.submit, suspend=True)
+    await asyncio.to_thread(somebody_else.hook.delete, name_of(trainjob))
+
+    event = waiting_for(trainjob)
+
+    assert (await event).payload["error"] == "TrainJobDeletedError"
+
+
+async def test_one_that_a_shared_watch_has_not_heard_of_is_not_taken_for_deleted(
+    somebody_else: SomebodyElse, proxy: Proxy
+) -> None:
+    other = await asyncio.to_thread(somebody_else.submit, suspend=True)
+    keeper = waiting_for(other)
+    await proxy.until(lambda: len(proxy.watches) == 1)
+    proxy.mute = True
+    trainjob = await asyncio.to_thread(somebody_else.submit, suspend=True)
+
+    event = waiting_for(trainjob)
+    await proxy.until(lambda: proxy.count("get") == 1)
+    proxy.mute = False
+    await asyncio.to_thread(somebody_else.hook.resume, name_of(trainjob))
+
+    assert (await event).payload["error"] is None
+    keeper.cancel()
