@@ -5,14 +5,15 @@ PYTHON ?= python3
 UV_VERSION := 0.13.9
 AIRFLOWS := 3.1 3.2
 # What runs on each of $(AIRFLOWS) too: tasks that are deferred, mapped, failed and killed, events, and what pages show.
-COMPAT_TESTS := tests/compat tests/airflow/test_finetuning.py tests/airflow/test_observing.py tests/ui/test_scenes.py
+COMPAT_TESTS := tests/compat tests/airflow/test_finetuning.py tests/airflow/test_functions.py tests/airflow/test_observing.py \
+  tests/ui/test_scenes.py
 CHROMIUMS := chromium chromium-browser google-chrome google-chrome-stable
 
 # Tests in which something of a real Airflow dies.
 KILLING_TESTS := tests/airflow/test_killing.py tests/airflow/test_surviving.py tests/airflow/test_observing.py
 
 # What `make test` leaves to targets of their own.
-SLOWER_TESTS := tests/compat tests/control_plane tests/sdk tests/ui $(KILLING_TESTS)
+SLOWER_TESTS := tests/compat tests/control_plane tests/sdk tests/ui tests/airflow/test_functions.py $(KILLING_TESTS)
 
 export UV := $(CURDIR)/.build/bootstrap/bin/uv
 export UV_PYTHON_DOWNLOADS := never
@@ -21,7 +22,7 @@ SETUP := .venv/.synced
 PYTEST := $(VENV_PYTHON) -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup browser demo test test-killing test-ui test-compat control-plane test-control-plane test-sdk lint bench docs clean
+.PHONY: help setup browser demo test test-killing test-functions test-ui test-compat control-plane test-control-plane test-sdk lint bench docs clean
 .DELETE_ON_ERROR:
 
 help: ## List these targets.
@@ -37,6 +38,9 @@ test: $(SETUP) ## Run the tests; ARGS="-k words" narrows them. The targets that 
 
 test-killing: $(SETUP) ## Run the tests that kill, stall, clear and time out tasks, workers and triggerers of a real Airflow.
 	@$(PYTEST) $(KILLING_TESTS) $(ARGS)
+
+test-functions: $(SETUP) ## Run the tests that train functions of one's own through a whole Airflow: PyTorch, a sweep, failures.
+	@$(PYTEST) tests/airflow/test_functions.py $(ARGS)
 
 test-ui: $(SETUP) browser ## Run the tests that look at the Training tab with a real Chromium.
 	@$(PYTEST) tests/ui $(ARGS)

@@ -26,8 +26,12 @@ def test_each_piece_of_python_runs(snippet: str, tmp_path: Path, monkeypatch: py
     monkeypatch.setenv("AIRFLOW_HOME", str(tmp_path))
     monkeypatch.setenv("HOME", str(tmp_path))
 
+    # In a file, as a DAG is: the source of a training function is read from there.
+    file = tmp_path / "snippet.py"
+    file.write_text(snippet)
+
     done = subprocess.run(
-        [sys.executable, "-W", "error::UserWarning", "-c", snippet], capture_output=True, text=True, check=False
+        [sys.executable, "-W", "error::UserWarning", str(file)], capture_output=True, text=True, check=False
     )
 
     assert done.returncode == 0, done.stderr

@@ -12,6 +12,7 @@ import pytest
 from demo import training_log
 from demo.airflow_api import LogLine, wait_until
 from demo.airflow_stack import AirflowStack
+from tests.airflow import digits
 from tests.airflow.administration import NAMESPACE, Cluster
 from tests.airflow.stack import airflow_stack, tiny_parameters
 from tests.airflow.told import Told
@@ -41,6 +42,7 @@ def airflow(plane: ControlPlane, cluster: Cluster, tmp_path_factory: pytest.Temp
         stack.wait_for_dag("shell_pair")
         stack.wait_for_dag("wait_for_trainjob")
         stack.wait_for_dag("when_a_trainjob_ends")
+        stack.wait_for_dag("sweep_digits")
         yield stack
 
 
@@ -101,6 +103,14 @@ def test_a_dag_is_woken_by_the_end_of_a_trainjob(airflow: AirflowStack, cluster:
     ]
     assert (report["outcome"], report["reason"]) == ("complete", "AllJobsCompleted")
     assert report["uid"] == cluster.trainjob(name)["metadata"]["uid"]
+
+
+def test_a_dag_trains_a_function_on_two_nodes_and_gets_its_accuracy(airflow: AirflowStack, cluster: Cluster) -> None:
+    digits.train_on_two_nodes(airflow, cluster)
+
+
+def test_a_dag_maps_a_training_over_learning_rates(airflow: AirflowStack, cluster: Cluster) -> None:
+    digits.sweep_learning_rates(airflow, cluster)
 
 
 def completion(trainjobs: list[dict[str, Any]]) -> tuple[str, str]:

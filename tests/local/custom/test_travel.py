@@ -7,9 +7,7 @@ import datetime
 import inspect
 import json
 import math
-import os
 import subprocess
-import sys
 from decimal import Decimal
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -24,41 +22,9 @@ from airflow_kubeflow_trainer.config.payload import encode
 from airflow_kubeflow_trainer.exceptions import ConfigError, ResultError
 from airflow_kubeflow_trainer.local.kubelet.expansion import expand
 from airflow_kubeflow_trainer.operators.rendered import to_yaml
-from airflow_kubeflow_trainer.trainjob.results import returned_value
-from airflow_kubeflow_trainer.trainjob.script import LONGEST_ARGUMENT, TERMINATION_LOG, Call, function_command
+from airflow_kubeflow_trainer.trainjob.script import LONGEST_ARGUMENT, Call, function_command
+from tests.local.custom.running import ENVIRONMENT, call, run
 from tests.unit.custom import functions
-
-ENVIRONMENT = {"x": "wrong", "cmd": "wrong", "PET_NNODES": "wrong", "": "wrong", "1": "wrong", "HOME": "wrong"}
-"""What Kubernetes would put in for ``$(x)``."""
-
-
-class Ended:
-    """How a container ended."""
-
-    def __init__(self, folder: Path, done: subprocess.CompletedProcess[bytes]) -> None:
-        self.code = done.returncode
-        self.out = done.stdout.decode()
-        self.err = done.stderr.decode()
-        self.message = (folder / "message").read_text()
-
-    @property
-    def result(self) -> Any:
-        assert self.code == 0, self.err
-        return returned_value(self.message)
-
-
-def run(folder: Path, call: Call, *, rank: int = 0, path: str = "", **options: Any) -> Ended:
-    """Run what a container would run, without torchrun."""
-    command, args = function_command(call, policy="jax", **options)
-    (folder / "message").write_text("")
-    argv = [expand(word, ENVIRONMENT) for word in (*command, *args)]
-    argv[2] = argv[2].replace(TERMINATION_LOG, str(folder / "message"))
-    environment = {"PATH": f"{path or Path(sys.executable).parent}:{os.environ['PATH']}", "JAX_PROCESS_ID": str(rank)}
-    return Ended(folder, subprocess.run(argv, env=environment, capture_output=True, check=False, cwd=folder))
-
-
-def call(func: Any, *args: Any, **kwargs: Any) -> Call:
-    return Call(read_function(func), args, kwargs)
 
 
 def locally(func: Any, *args: Any, **kwargs: Any) -> Any:
