@@ -22,6 +22,7 @@ import base64
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
@@ -32,6 +33,17 @@ from airflow_kubeflow_trainer.config.markers import is_template
 from airflow_kubeflow_trainer.exceptions import ConfigError
 
 TAG = "__type__"
+
+
+@dataclass(frozen=True)
+class NotFinite:
+    """A number that is not finite, while a DAG is stored and rendered."""
+
+    text: str
+
+    def serialize(self) -> str:
+        """Give what Airflow stores and shows."""
+        return self.text
 
 
 def encode(value: Any, *, field: str, rendered: bool) -> Any:
@@ -50,6 +62,8 @@ def encode(value: Any, *, field: str, rendered: bool) -> Any:
         return None
     if isinstance(value, bool | str | int):
         return _plainest(value)
+    if isinstance(value, NotFinite):
+        return _tagged("float", value.text)
     if isinstance(value, float):
         return float(value) if math.isfinite(value) else _tagged("float", str(float(value)))
     for kind, (name, form) in _FORMS.items():
@@ -67,17 +81,15 @@ def encode(value: Any, *, field: str, rendered: bool) -> Any:
     )
 
 
-def decode(value: Any) -> Any:
-    """Read what a training function has returned: JSON, with tags for ``float`` and ``dict`` alone."""
-    if isinstance(value, list):
-        return [decode(item) for item in value]
-    if not isinstance(value, dict):
-        return value
-    if TAG not in value:
-        return {key: decode(item) for key, item in value.items()}
-    if value[TAG] == "float":
-        return float(value["value"])
-    return {key: decode(item) for key, item in value["value"].items()}
+def storable(value: Any) -> Any:
+    """Replace numbers that are not finite by what can be stored: Airflow keeps DAGs as JSON, which lacks them."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return NotFinite(str(float(value)))
+    if type(value) is dict:
+        return {key: storable(item) for key, item in value.items()}
+    if type(value) in (list, tuple):
+        return type(value)(storable(item) for item in value)
+    return value
 
 
 def to_json(value: Any) -> str:

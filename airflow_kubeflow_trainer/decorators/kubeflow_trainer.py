@@ -9,6 +9,7 @@ import attr
 from airflow.sdk.bases.decorator import DecoratedOperator, Task, _TaskDecorator
 
 from airflow_kubeflow_trainer.config.function import read_function
+from airflow_kubeflow_trainer.config.payload import storable
 from airflow_kubeflow_trainer.exceptions import ConfigError
 from airflow_kubeflow_trainer.operators.base import LATER
 from airflow_kubeflow_trainer.operators.calls import check_call, check_values
@@ -49,6 +50,7 @@ class KubeflowTrainerDecoratedOperator(DecoratedOperator, CustomTrainerOperator)
         check_values(list(args), what="argument")
         check_values(dict(kwargs), what="argument")
         check_call(self.func, args, kwargs)
+        self.set_arguments(storable(tuple(args)), storable(dict(kwargs)))
         super()._check_at_parse()
 
     @classmethod
@@ -64,6 +66,9 @@ class KubeflowTrainerDecoratedOperator(DecoratedOperator, CustomTrainerOperator)
 
     def arguments(self) -> tuple[Sequence[Any], Mapping[str, Any]]:
         return tuple(self.op_args), dict(self.op_kwargs)
+
+    def set_arguments(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+        self.op_args, self.op_kwargs = args, kwargs
 
 
 class KubeflowTrainerTask(_TaskDecorator[..., Any, Any]):
@@ -81,8 +86,12 @@ class KubeflowTrainerTask(_TaskDecorator[..., Any, Any]):
         for mapped in _calls(expand_input.value):
             check_values(mapped, what="argument")
             check_call(self.function, (), {**fixed, **mapped}, all_given=False)
+        if fixed:
+            settings["op_kwargs"] = storable(fixed)
         checked = attr.evolve(self, kwargs=settings)
-        return super(KubeflowTrainerTask, checked)._expand(expand_input, strict=strict)
+        return super(KubeflowTrainerTask, checked)._expand(
+            type(expand_input)(storable(expand_input.value)), strict=strict
+        )
 
 
 def _calls(mapped: Any) -> list[dict[str, Any]]:

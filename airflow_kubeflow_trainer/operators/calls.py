@@ -32,6 +32,17 @@ def check_values(values: Any, *, what: str) -> None:
     encode(values, field=what, rendered=False)
 
 
+def encoded(args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[list[Any], dict[str, Any]]:
+    """Turn rendered arguments into what travels.
+
+    :raises ConfigError: naming the argument that cannot.
+    """
+    return (
+        [encode(value, field=f"argument {number}", rendered=True) for number, value in enumerate(args, start=1)],
+        {name: encode(value, field=f"argument {name}", rendered=True) for name, value in kwargs.items()},
+    )
+
+
 def check_call(func: Any, args: Sequence[Any], kwargs: Mapping[str, Any], *, all_given: bool = True) -> None:
     """Refuse a call that cannot be made.
 

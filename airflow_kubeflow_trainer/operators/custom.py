@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow_kubeflow_trainer.config.custom import CustomTrainerConfig
 from airflow_kubeflow_trainer.config.function import read_function
 from airflow_kubeflow_trainer.config.markers import has_templates, is_template
+from airflow_kubeflow_trainer.config.payload import storable
 from airflow_kubeflow_trainer.config.text import from_text
 from airflow_kubeflow_trainer.exceptions import ConfigError
 from airflow_kubeflow_trainer.operators.base import LATER, TrainJobOperator, stock_runtime
-from airflow_kubeflow_trainer.operators.calls import check_call, check_values, from_context
+from airflow_kubeflow_trainer.operators.calls import check_call, check_values, encoded, from_context
 from airflow_kubeflow_trainer.trainjob.manifest import JobOptions, custom_trainjob
 from airflow_kubeflow_trainer.trainjob.results import returned_value
 from airflow_kubeflow_trainer.trainjob.script import Call
@@ -86,7 +87,7 @@ class CustomTrainerOperator(TrainJobOperator):
         self.num_proc_per_node = num_proc_per_node
         self.resources_per_node = resources_per_node
         self.env = env
-        self._from_context: dict[str, Any] = {}
+        self._arguments_encoded = False
         if not getattr(self, "_BaseOperator__from_mapped", False):
             # What a mapped task expands to was checked when the DAG was parsed, as far as it was known.
             self._check_at_parse()
@@ -109,6 +110,7 @@ class CustomTrainerOperator(TrainJobOperator):
             read_function(value)
         elif name == "func_args":
             check_values(value, what=name)
+            return storable(value)
         else:
             return super().checked_argument(name, value)
         return value
@@ -158,13 +160,22 @@ class CustomTrainerOperator(TrainJobOperator):
             raise ConfigError(f"func_args: must be a dict of arguments by name, not {found!r}")
         return (), found
 
+    def set_arguments(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+        """Put encoded arguments in place of those that were rendered: Airflow stores and shows them as JSON."""
+        self.func_args = kwargs
+
     def _call(self) -> Call | None:
         if self.func is None:
             return None
         args, kwargs = self.arguments()
         check_call(self.func, args, kwargs)
-        return Call(read_function(self.func), args, {**kwargs, **self._from_context})
+        if not self._arguments_encoded:
+            args, kwargs = encoded(args, kwargs)
+        return Call(read_function(self.func), args, kwargs)
 
     def take_from_context(self, context: Context) -> None:
-        if self.func is not None:
-            self._from_context = from_context(self.func, *self.arguments(), context)
+        if self.func is None or self._arguments_encoded:
+            return
+        args, kwargs = self.arguments()
+        self.set_arguments(*encoded(args, {**kwargs, **from_context(self.func, args, kwargs, context)}))
+        self._arguments_encoded = True

@@ -103,18 +103,18 @@ def answer(result: Any, name: str) -> str:
 
 
 def plain(value: Any, where: str) -> Any:
-    """Turn a result into tagged JSON."""
+    """Turn a result into JSON."""
     if getattr(value, "ndim", None) == 0 and hasattr(value, "item"):
         value = value.item()  # of NumPy, or a tensor
     if value is None or isinstance(value, (bool, int, str)):
         return value
     if isinstance(value, float):
-        return float(value) if math.isfinite(value) else {TAG: "float", "value": str(float(value))}
+        # As the record of the training has them: Airflow's XComs have no such numbers.
+        return float(value) if math.isfinite(value) else json.dumps(float(value))
     if isinstance(value, (list, tuple)):
         return [plain(item, f"{where}[{index}]") for index, item in enumerate(value)]
     if isinstance(value, dict) and all(isinstance(key, str) for key in value):
-        items = {key: plain(item, f"{where}[{key!r}]") for key, item in value.items()}
-        return {TAG: "dict", "value": items} if TAG in items else items
+        return {key: plain(item, f"{where}[{key!r}]") for key, item in value.items()}
     what = "a dict with keys that are no text" if isinstance(value, dict) else "a " + type(value).__qualname__
     raise TypeError(
         f"{where} is {what}, which JSON does not have; return text, numbers, True, False, None, lists or dicts"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from airflow_kubeflow_trainer.config.payload import decode
 from airflow_kubeflow_trainer.exceptions import ResultError
 
 
@@ -25,7 +24,7 @@ def returned_value(message: str | None) -> Any:
     except ValueError:
         answer = None
     if isinstance(answer, dict) and "result" in answer:
-        return decode(answer["result"])
+        return answer["result"]
     if isinstance(answer, dict) and "error" in answer:
         raise ResultError(f"The training succeeded, but what it returned cannot be handed over: {answer['error']}")
     raise ResultError(

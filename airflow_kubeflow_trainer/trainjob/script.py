@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from airflow_kubeflow_trainer.config.function import TrainingFunction
-from airflow_kubeflow_trainer.config.payload import encode, to_json
+from airflow_kubeflow_trainer.config.payload import to_json
 from airflow_kubeflow_trainer.exceptions import ConfigError
 
 LONGEST_ARGUMENT = 128 * 1024 - 1
@@ -27,17 +27,14 @@ _MPIRUN = ("mpirun", "--hostfile", "/etc/mpi/hostfile")
 
 @dataclass(frozen=True)
 class Call:
-    """A function, and what it is called with."""
+    """A function, and what it is called with, encoded."""
 
     function: TrainingFunction
     args: Sequence[Any]
     kwargs: Mapping[str, Any]
 
     def json(self) -> str:
-        """Write it down for the other end (remote.py).
-
-        :raises ConfigError: naming the argument that cannot travel.
-        """
+        """Write it down for the other end (remote.py)."""
         function = self.function
         return to_json(
             {
@@ -45,10 +42,8 @@ class Call:
                 "file": function.file,
                 "line": function.line,
                 "lazy_annotations": function.lazy_annotations,
-                "args": [encode(value, field=f"argument {n}", rendered=True) for n, value in enumerate(self.args, 1)],
-                "kwargs": {
-                    name: encode(value, field=f"argument {name}", rendered=True) for name, value in self.kwargs.items()
-                },
+                "args": list(self.args),
+                "kwargs": dict(self.kwargs),
             }
         )
 

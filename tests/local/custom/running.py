@@ -10,6 +10,7 @@ from typing import Any
 
 from airflow_kubeflow_trainer.config.function import read_function
 from airflow_kubeflow_trainer.local.kubelet.expansion import expand
+from airflow_kubeflow_trainer.operators.calls import encoded
 from airflow_kubeflow_trainer.trainjob.results import returned_value
 from airflow_kubeflow_trainer.trainjob.script import TERMINATION_LOG, Call, function_command
 
@@ -33,7 +34,7 @@ class Ended:
 
 
 def call(func: Any, *args: Any, **kwargs: Any) -> Call:
-    return Call(read_function(func), args, kwargs)
+    return Call(read_function(func), *encoded(args, kwargs))
 
 
 def run(folder: Path, call: Call, *, rank: int = 0, path: Path = Path(sys.executable).parent, **options: Any) -> Ended:

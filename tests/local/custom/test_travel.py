@@ -21,6 +21,7 @@ from airflow_kubeflow_trainer.config.function import TrainingFunction, read_func
 from airflow_kubeflow_trainer.config.payload import encode
 from airflow_kubeflow_trainer.exceptions import ConfigError, ResultError
 from airflow_kubeflow_trainer.local.kubelet.expansion import expand
+from airflow_kubeflow_trainer.operators.calls import encoded
 from airflow_kubeflow_trainer.operators.rendered import to_yaml
 from airflow_kubeflow_trainer.trainjob.script import LONGEST_ARGUMENT, Call, function_command
 from tests.local.custom.running import ENVIRONMENT, call, run
@@ -101,7 +102,7 @@ def test_any_source_and_any_arguments_arrive_as_they_are(
     from airflow_kubeflow_trainer.trainjob import remote
 
     function = TrainingFunction(name="train", source=source, file="f.py", line=1, lazy_annotations=False)
-    command, args = function_command(Call(function, arguments, named), policy="torch")
+    command, args = function_command(Call(function, *encoded(arguments, named)), policy="torch")
     # The script's first lines write the files; torchrun is not asked here.
     shell = [expand(word, ENVIRONMENT) for word in (*command, *args)]
     shell[2] = (
@@ -203,7 +204,6 @@ def test_sys_exit_means_what_it_means(tmp_path: Path, code: str, expected: int) 
         pytest.param("None", id="None"),
         pytest.param("{'loss': 0.5, 'n': [1, True, None, 'é']}", id="JSON"),
         pytest.param("{'__type__': 1}", id="a key like a tag"),
-        pytest.param("[float('inf')]", id="no finite number"),
     ],
 )
 def test_what_json_has_comes_back(tmp_path: Path, value: str) -> None:
@@ -221,8 +221,7 @@ def test_numbers_of_numpy_and_of_torch_come_back(tmp_path: Path) -> None:
 
     result = run(tmp_path, call(train)).result
 
-    assert math.isnan(result.pop("nan"))
-    assert result == {"accuracy": 0.5, "n": 3, "pair": [1, 2]}
+    assert result == {"accuracy": 0.5, "n": 3, "nan": "NaN", "pair": [1, 2]}
 
 
 @pytest.mark.parametrize(
@@ -279,7 +278,7 @@ def test_the_largest_source_that_is_accepted_runs(tmp_path: Path) -> None:
 )
 def test_what_cannot_travel_is_refused_by_its_name(value: Any, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        call(functions.plain, rate=value).json()
+        call(functions.plain, rate=value)
 
 
 def test_numbers_in_enums_travel_as_what_they_are() -> None:

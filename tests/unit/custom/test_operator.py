@@ -311,3 +311,18 @@ def test_the_decorator_is_airflows_own_and_behaves_as_others_do() -> None:
 def test_a_decorated_function_has_no_command_beside_it() -> None:
     with pytest.raises(ConfigError, match="command: the decorated function is what runs"), DAG("d"):
         parse("decorator", {"rate": 1}, {"command": ["x"]})
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_dag_with_numbers_that_are_not_finite_can_be_stored_shown_and_run(way: str) -> None:
+    from airflow.serialization.serialized_objects import DagSerialization
+
+    with DAG("d", schedule=None) as dag:
+        operator = parse(way, {"rate": {"worst": [float("inf")]}, "epochs": float("nan")})
+
+    json.dumps(DagSerialization.to_dict(dag), allow_nan=False)
+    ready = rendered(operator)
+    json.dumps([getattr(ready, field) for field in ready.template_fields], allow_nan=False, default=str)
+    kwargs = call_of(ready.manifest())["kwargs"]
+    assert kwargs["rate"] == {"worst": [float("inf")]}
+    assert str(kwargs["epochs"]) == "nan"
