@@ -14,11 +14,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from airflow_kubeflow_trainer.cluster.events import Lookout, events_about, warnings_about
 from airflow_kubeflow_trainer.cluster.feed import Feeds
 from airflow_kubeflow_trainer.cluster.logs import LogFollower, LogLine
 from airflow_kubeflow_trainer.cluster.queueing import Queue
 from airflow_kubeflow_trainer.cluster.recording import Recording
+from airflow_kubeflow_trainer.cluster.startup import Startup
 from airflow_kubeflow_trainer.cluster.tails import Tails
 from airflow_kubeflow_trainer.cluster.trainjobs import TrainJobApi
 from airflow_kubeflow_trainer.cluster.wait_spec import Outcome as Outcome
@@ -38,13 +38,10 @@ from airflow_kubeflow_trainer.trainjob.diagnosis import (
 from airflow_kubeflow_trainer.trainjob.phase import Phase, PhaseReport, phase_of
 from airflow_kubeflow_trainer.trainjob.pods import Pod
 from airflow_kubeflow_trainer.trainjob.restarts import FailedRuns, why_not_again
-from airflow_kubeflow_trainer.trainjob.starting import Trouble, trouble_of, troubles_of
 
 DRAIN_SECONDS = 15.0
 """How long the end of the log is waited for once the TrainJob has ended."""
 TAIL_LINES = 20
-MAX_TROUBLES = 20
-"""How many different reasons for not starting are told of one TrainJob."""
 DOUBT_SECONDS = 15.0
 """How long after a suspension its pods may go on before somebody is told."""
 LAST_POD_SECONDS = 5.0
@@ -110,9 +107,7 @@ class _Waiting:
         self._evidence = Evidence(spec.trainer_job)
         self._clocks = Clocks(spec)
         self._told_phase: Phase | None = None
-        self._told_troubles: set[str] = set()
-        self._event_troubles: list[Trouble] = []
-        self._lookout = Lookout(self.events, self._hear_of_events)
+        self._startup = Startup(api, self._evidence, reporter, now=now, heard=self._hear_of_events)
         self._queue = Queue(feeds.workloads, spec.name, spec.submitted, reporter, self._put)
         self._running_pods: set[str] = set()
         """Uids; while there are some, the TrainJob's word that it is suspended is not believed."""
@@ -152,7 +147,7 @@ class _Waiting:
     async def until_over(self) -> Diagnosis | None:
         """Take in one thing after another until the TrainJob has ended or a clock has run out."""
         while not (self.report and self.report.phase.final):
-            expiry = self._clocks.next_expiry(self._trainjob, self.report, self._evidence, self._troubles())
+            expiry = self._clocks.next_expiry(self._trainjob, self.report, self._evidence, self._startup.troubles())
             try:
                 async with asyncio.timeout(None if expiry is None else max(0.0, expiry.at - self._now())):
                     see = await self._inbox.get()
@@ -179,7 +174,7 @@ class _Waiting:
 
     async def close(self) -> None:
         self._queue.close()
-        await self._lookout.close()
+        await self._startup.close()
         await self._tails.close()
         tasks = [task for task in (self._reading, self._checking) if task is not None]
         for task in tasks:
@@ -327,25 +322,9 @@ class _Waiting:
             self.tell(self.report)
         if self._recording is not None and self.report.phase is Phase.QUEUED:
             self._recording.see_queue(self.report, self._queue.reasons)
-        self._lookout.keep(self._is_starting() and not troubles_of(self._evidence.pods.values()))
-        for trouble in self._troubles():
-            # Of a thousand pods with the same trouble the first is told.
-            if trouble.words not in self._told_troubles and len(self._told_troubles) < MAX_TROUBLES:
-                self._told_troubles.add(trouble.words)
-                self._reporter.warning(f"Not running yet: {trouble}")
-
-    def _is_starting(self) -> bool:
-        phase = self.report.phase if self.report is not None else None
-        return phase is Phase.STARTING or (phase is Phase.INITIALIZING and bool(self._evidence.never_started()))
-
-    def _troubles(self) -> list[Trouble]:
-        """Say what keeps it from starting: what the pods tell, and what events told lately."""
-        found = troubles_of(self._evidence.pods.values())
-        return [*found, *self._event_troubles] if self._is_starting() else found
+        self._startup.see(self._trainjob, self.report)
 
     def _hear_of_events(self, events: list[dict[str, Any]]) -> None:
-        found = (trouble_of(event, now=self._now()) for event in events)
-        self._event_troubles = [trouble for trouble in found if trouble is not None]
         if self._recording is not None:
             self._recording.see_events(events)
         self._put(lambda: None)
@@ -394,16 +373,11 @@ class _Waiting:
         if self._evidence.trained_since is not None:
             return Diagnosis(Cause.TIMEOUT, f"It was still {report} when {expiry.clock} ran out")
         reasons = self._queue.reasons if report.phase is Phase.QUEUED else []
-        return diagnose_not_started(expiry.clock, report, self._evidence, [*await self._warnings(), *reasons])
+        return diagnose_not_started(expiry.clock, report, self._evidence, [*await self._startup.warnings(), *reasons])
 
     async def events(self) -> list[dict[str, Any]]:
         """Read what Kubernetes recorded about it."""
-        return [] if self._trainjob is None else await events_about(self._api, self._trainjob, self._evidence.pods)
-
-    async def _warnings(self) -> list[str]:
-        if self._trainjob is None:
-            return []
-        return await warnings_about(self._api, self._trainjob, self._evidence.pods, now=self._now())
+        return await self._startup.events()
 
 
 def _raiser(error: Exception) -> Callable[[], None]:
