@@ -19,6 +19,7 @@ from airflow_kubeflow_trainer.local.kubelet import KubeletOptions
 from airflow_kubeflow_trainer.local.node import running_node
 from airflow_kubeflow_trainer.trainjob.diagnosis import Cause
 from tests.control_plane import all_reduce
+from tests.control_plane.access import documented_token
 from tests.control_plane.node import kubelet
 from tests.control_plane.plane import ControlPlane
 from tests.control_plane.pods import ShellPod, until
@@ -42,6 +43,13 @@ signal.pause()
 async def client(plane: ControlPlane) -> AsyncIterator[Client]:
     async with plane.client() as client:
         yield client
+
+
+@pytest.fixture
+async def api(plane: ControlPlane, namespace: str) -> AsyncIterator[TrainJobApi]:
+    """The way to TrainJobs of somebody who may do what the documentation says, and nothing else."""
+    async with plane.client(documented_token(plane, namespace)) as client:
+        yield TrainJobApi(client, namespace=namespace)
 
 
 @pytest.fixture
@@ -137,14 +145,14 @@ async def test_a_pod_that_is_deleted_by_force_leaves_no_process(client: Client, 
     await until(pod.running_processes, lambda seen: seen == [])
 
 
-async def test_a_node_that_somebody_deletes_registers_again(api: TrainJobApi) -> None:
-    before = await api.client.get("/api/v1/nodes/local")
+async def test_a_node_that_somebody_deletes_registers_again(api: TrainJobApi, client: Client) -> None:
+    before = await client.get("/api/v1/nodes/local")
 
-    await api.client.delete("/api/v1/nodes/local")
+    await client.delete("/api/v1/nodes/local")
 
     async def node() -> dict[str, Any]:
         try:
-            return await api.client.get("/api/v1/nodes/local")
+            return await client.get("/api/v1/nodes/local")
         except NotFoundError:
             return before
 
