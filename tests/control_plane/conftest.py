@@ -11,7 +11,7 @@ from uuid import uuid4
 import pytest
 
 from airflow_kubeflow_trainer.cluster.client import Client
-from airflow_kubeflow_trainer.cluster.credentials import Credentials, from_kubeconfig
+from airflow_kubeflow_trainer.cluster.credentials import from_kubeconfig
 from airflow_kubeflow_trainer.cluster.resources import CLUSTER_TRAINING_RUNTIMES
 from airflow_kubeflow_trainer.cluster.trainjobs import TrainJobApi
 from airflow_kubeflow_trainer.exceptions import ConflictError
@@ -64,23 +64,28 @@ async def api(plane: ControlPlane, namespace: str) -> AsyncIterator[TrainJobApi]
 @pytest.fixture(scope="session")
 def embedded(plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCluster]:
     """The local cluster, with the runtimes that Trainer ships and the local cluster leaves out."""
-    with LocalCluster(tmp_path_factory.mktemp("embedded")) as cluster:
-        asyncio.run(copy_runtimes(plane.credentials(), cluster.kubeconfig))
+    with LocalCluster(tmp_path_factory.mktemp("embedded"), restart_backoff_seconds=0) as cluster:
+        asyncio.run(copy_all_runtimes(plane, cluster))
         yield cluster
 
 
-async def copy_runtimes(source: Credentials, kubeconfig: Path) -> None:
-    async with Client(source) as real, Client(await from_kubeconfig(kubeconfig)) as ours:
-        for runtime in (await real.get(CLUSTER_TRAINING_RUNTIMES.path()))["items"]:
-            metadata = {key: runtime["metadata"][key] for key in ("name", "labels") if key in runtime["metadata"]}
-            with contextlib.suppress(ConflictError):
-                body = {
-                    **runtime,
-                    "apiVersion": CLUSTER_TRAINING_RUNTIMES.api_version,
-                    "kind": "ClusterTrainingRuntime",
-                    "metadata": metadata,
-                }
-                await ours.create(CLUSTER_TRAINING_RUNTIMES.path(), body)
+async def copy_all_runtimes(plane: ControlPlane, cluster: LocalCluster) -> None:
+    async with plane.client() as real, Client(await from_kubeconfig(cluster.kubeconfig)) as ours:
+        await copy_runtimes(real, ours)
+
+
+async def copy_runtimes(real: Client, ours: Client) -> None:
+    """Give our API server what Trainer ships and the local cluster leaves out."""
+    for runtime in (await real.get(CLUSTER_TRAINING_RUNTIMES.path()))["items"]:
+        metadata = {key: runtime["metadata"][key] for key in ("name", "labels") if key in runtime["metadata"]}
+        with contextlib.suppress(ConflictError):
+            body = {
+                **runtime,
+                "apiVersion": CLUSTER_TRAINING_RUNTIMES.api_version,
+                "kind": "ClusterTrainingRuntime",
+                "metadata": metadata,
+            }
+            await ours.create(CLUSTER_TRAINING_RUNTIMES.path(), body)
 
 
 @pytest.fixture

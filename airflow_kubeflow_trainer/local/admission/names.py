@@ -22,6 +22,10 @@ SUBDOMAIN_MESSAGE = (
     "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and"
     f" end with an alphanumeric character (e.g. 'example.com', regex used for validation is '{_SUBDOMAIN}')"
 )
+DNS_1123_MESSAGE = (
+    "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with"
+    f" an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is '{_LABEL}')"
+)
 DNS_1035_MESSAGE = (
     "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character,"
     " and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for validation is"
@@ -78,6 +82,10 @@ def annotation_errors(annotations: dict[str, str], path: str) -> list[FieldError
 def subdomain_problems(value: str) -> list[str]:
     """Say what keeps a value from being an RFC 1123 subdomain; an empty list when it is one."""
     return _too_long(value, 253) + _mismatch(_SUBDOMAIN, value, SUBDOMAIN_MESSAGE)
+
+
+def dns_1123_label_problems(value: str) -> list[str]:
+    return _too_long(value, 63) + _mismatch(_LABEL, value, DNS_1123_MESSAGE)
 
 
 def dns_1035_label_problems(value: str) -> list[str]:

@@ -3,25 +3,13 @@
 from __future__ import annotations
 
 import base64
+import copy
 from collections.abc import Callable
 from typing import Any
 
+from airflow_kubeflow_trainer.local import pod_defaults
 from airflow_kubeflow_trainer.local.api.metadata import Object
 from airflow_kubeflow_trainer.local.status import bad_request
-
-_CONTAINER = {
-    "resources": {},
-    "terminationMessagePath": "/dev/termination-log",
-    "terminationMessagePolicy": "File",
-}
-_POD = {
-    "restartPolicy": "Always",
-    "terminationGracePeriodSeconds": 30,
-    "dnsPolicy": "ClusterFirst",
-    "securityContext": {},
-    "schedulerName": "default-scheduler",
-    "enableServiceLinks": True,
-}
 
 
 def fill_in(obj: Object) -> Object:
@@ -36,39 +24,15 @@ def fold_in(obj: Object) -> Object:
 
 
 def _pod(obj: Object) -> Object:
-    spec = {**_POD, **_mapping(obj, "spec")}
-    for field in ("initContainers", "containers"):
-        if spec.get(field):
-            spec[field] = [_container(container) for container in spec[field]]
-    return {**obj, "spec": spec, "status": {"phase": "Pending", "qosClass": _quality(spec)}}
-
-
-def _container(container: Object) -> Object:
-    image = str(container.get("image", ""))
-    tag = image.rpartition("/")[2].partition(":")[2]
-    policy = "IfNotPresent" if "@" in image or tag not in ("", "latest") else "Always"
-    filled = {"imagePullPolicy": policy, **_CONTAINER, **container}
-    resources = filled["resources"] or {}
-    if resources.get("limits"):
-        filled["resources"] = {**resources, "requests": {**resources["limits"], **(resources.get("requests") or {})}}
-    return filled
-
-
-def _quality(spec: Object) -> str:
-    resources = [container.get("resources") or {} for container in spec.get("containers") or []]
-    limits = [each.get("limits") or {} for each in resources]
-    requests = [each.get("requests") or {} for each in resources]
-    if not any({"cpu", "memory"} & set(each) for each in (*limits, *requests)):
-        return "BestEffort"
-    guaranteed = all(
-        {"cpu", "memory"} <= set(limit) and all(request.get(key) == limit[key] for key in ("cpu", "memory"))
-        for limit, request in zip(limits, requests, strict=True)
-    )
-    return "Guaranteed" if guaranteed else "Burstable"
+    spec = copy.deepcopy(_mapping(obj, "spec"))
+    pod_defaults.fill_in(spec)
+    return {**obj, "spec": spec, "status": pod_defaults.first_status(spec)}
 
 
 def _claim(obj: Object) -> Object:
     spec = {"volumeMode": "Filesystem", **_mapping(obj, "spec")}
+    if spec.get("resources"):
+        spec["resources"] = pod_defaults.canonical_resources(spec["resources"])
     return {**obj, "spec": spec, "status": {"phase": "Pending"}}
 
 

@@ -31,16 +31,21 @@ _METADATA: _Shape = {
     "finalizers": [str],
     "ownerReferences": [{"uid": str, "name": str, "kind": str}],
 }
+_FILES: _Shape = {"items": [{"fieldRef": {}, "resourceFieldRef": {}}]}
+_HANDLER: _Shape = {"httpGet": {}, "grpc": {}}
 _CONTAINER: _Shape = {
     "name": str,
     "image": str,
     "command": [str],
     "args": [str],
     "workingDir": str,
-    "env": [{"name": str, "value": str, "valueFrom": {}}],
+    "env": [{"name": str, "value": str, "valueFrom": {"fieldRef": {}, "resourceFieldRef": {}}}],
     "envFrom": [{}],
     "volumeMounts": [{"name": str, "mountPath": str, "subPath": str}],
     "resources": _RESOURCES,
+    "ports": [{}],
+    "lifecycle": {"*": _HANDLER},
+    **dict.fromkeys(("livenessProbe", "readinessProbe", "startupProbe"), _HANDLER),
 }
 _CONTAINER_STATUS = {"name": str, "restartCount": int, "state": {"*": {"reason": str}}, "lastState": {"*": {}}}
 _CONDITIONS = [{"type": str, "status": str}]
@@ -51,9 +56,16 @@ _POD_SPEC: _Shape = {
     "activeDeadlineSeconds": int,
     "containers": [_CONTAINER],
     "initContainers": [_CONTAINER],
-    "volumes": [_KEYED],
+    "volumes": [
+        {
+            **_KEYED,
+            **{key: {} for key in ("secret", "configMap", "hostPath")},
+            "downwardAPI": _FILES,
+            "projected": {"sources": [{"serviceAccountToken": {}, "downwardAPI": _FILES}]},
+        }
+    ],
     "schedulingGates": [_KEYED],
-    "tolerations": [{}],
+    "tolerations": [{"key": str, "effect": str}],
 }
 _POD_STATUS: _Shape = {
     "phase": str,

@@ -7,10 +7,11 @@ from typing import Any
 
 from airflow_kubeflow_trainer.local.controller import podstate
 from airflow_kubeflow_trainer.local.controller.job_sync import JobEvent, JobPlan, status_counts, sync_job
+from airflow_kubeflow_trainer.local.controller.job_validation import check_job
 from airflow_kubeflow_trainer.local.controller.jobs import Job
 from airflow_kubeflow_trainer.local.controller.podstate import Pod
 from airflow_kubeflow_trainer.local.controller.record import JobRecord, Outcome, Record
-from airflow_kubeflow_trainer.local.controller.validation import CreationError, check_job
+from airflow_kubeflow_trainer.local.controller.validation import CreationError
 from airflow_kubeflow_trainer.local.trainer.constants import JOB_UID_LABEL
 from airflow_kubeflow_trainer.local.trainer.jobset import JobSet
 
@@ -48,7 +49,7 @@ def sync_jobset(
         else:
             plan.jobs.append((job, JobPlan()))
     if record.ended is None:
-        _judge(jobs, record, plan, now)
+        _judge(jobset, jobs, record, plan, now)
     if record.ended is not None:
         _clear(record, plan, by_job)
         plan.statuses = _statuses(jobs, record, plan)
@@ -85,19 +86,29 @@ def _sync(job: Job, record: Record, by_job: dict[str, list[Pod]], now: float, *,
     return sync_job(job, record.jobs[job.name], by_job.get(job.uid, []), suspended=suspended, now=now)
 
 
-def _judge(jobs: dict[str, list[Job]], record: Record, plan: JobSetPlan, now: float) -> None:
+def _judge(jobset: JobSet, jobs: dict[str, list[Job]], record: Record, plan: JobSetPlan, now: float) -> None:
     """Note the JobSet's terminal condition where it has come to one."""
     failed = [(name, job) for name, job in record.jobs.items() if job.outcome is Outcome.FAILED]
-    complete = [job for job in record.jobs.values() if job.outcome is Outcome.COMPLETE]
     if failed:
         first = min(failed, key=lambda item: item[1].finished or now)[0]
         words = f"jobset failed due to one or more job failures (first failed job: {first})"
         record.ended = {"type": "Failed", "reason": "FailedJobs", "message": words, "time": now}
         plan.events.append(JobEvent("Warning", "FailedJobs", words))
-    elif complete and len(complete) == sum(len(replicas) for replicas in jobs.values()):
+    elif _succeeded(jobset, jobs, record):
         words = "jobset completed successfully"
         record.ended = {"type": "Complete", "reason": "AllJobsCompleted", "message": words, "time": now}
         plan.events.append(JobEvent("Normal", "AllJobsCompleted", words))
+
+
+def _succeeded(jobset: JobSet, jobs: dict[str, list[Job]], record: Record) -> bool:
+    """Tell whether the Jobs that have completed are those that the JobSet's success policy wants."""
+    complete = {name for name, job in record.jobs.items() if job.outcome is Outcome.COMPLETE}
+    policy = jobset.spec.get("successPolicy") or {}
+    targets = policy.get("targetReplicatedJobs") or list(jobs)
+    wanted = {job.name for name in targets for job in jobs[name]}
+    if policy.get("operator") == "Any":
+        return bool(complete & wanted)
+    return bool(complete) and wanted <= complete
 
 
 def _clear(record: Record, plan: JobSetPlan, by_job: dict[str, list[Pod]]) -> None:
@@ -122,7 +133,12 @@ def _start_jobs(
     :raises CreationError: a Job is not admitted; the ones before it stay.
     """
     statuses = {status["name"]: status for status in _statuses(jobs, record, plan)}
+    in_order = (jobset.spec.get("startupPolicy") or {}).get("startupPolicyOrder") == "InOrder"
+    before: list[str] = []
     for replicated in jobset.spec.get("replicatedJobs", []):
+        if in_order and not all(_started(statuses[name], len(jobs[name])) for name in before):
+            return
+        before.append(replicated["name"])
         if not _may_start(replicated, jobs, statuses):
             continue
         for job in jobs[replicated["name"]]:
@@ -133,13 +149,16 @@ def _start_jobs(
             plan.jobs.append((job, _sync(job, record, by_job, now, suspended=record.suspended)))
 
 
+def _started(counts: dict[str, Any], replicas: int) -> bool:
+    """Tell whether all Jobs of a replicated job run, or have run."""
+    return bool(counts["ready"] + counts["succeeded"] + counts["failed"] == replicas)
+
+
 def _may_start(replicated: dict[str, Any], jobs: dict[str, list[Job]], statuses: dict[str, dict[str, Any]]) -> bool:
     for dependency in replicated.get("dependsOn", []):
         counts, replicas = statuses[dependency["name"]], len(jobs[dependency["name"]])
-        reached = counts["succeeded"]
-        if dependency["status"] == "Ready":
-            reached += counts["ready"] + counts["failed"]
-        if reached != replicas:
+        ready = dependency["status"] == "Ready"
+        if not (_started(counts, replicas) if ready else counts["succeeded"] == replicas):
             return False
     return True
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+from airflow_kubeflow_trainer.local import pod_defaults
 from airflow_kubeflow_trainer.local.controller import identity
 from airflow_kubeflow_trainer.local.controller.jobs import (
     Job,
@@ -12,7 +13,6 @@ from airflow_kubeflow_trainer.local.controller.jobs import (
     claim_name,
     claim_templates,
 )
-from airflow_kubeflow_trainer.local.trainer import quantities
 from airflow_kubeflow_trainer.local.trainer.constants import (
     COMPLETION_INDEX,
     JOB_NAME_LABEL,
@@ -25,8 +25,6 @@ from airflow_kubeflow_trainer.local.trainer.jobset import JobSet, build_jobset
 
 TRACKING_FINALIZER = "batch.kubernetes.io/job-tracking"
 """Keeps a pod that has ended until the controller has counted it."""
-
-_TOLERATED_SECONDS = 300
 
 
 def build_pods(trainjob: dict[str, Any], runtime: dict[str, Any]) -> list[dict[str, Any]]:
@@ -60,7 +58,9 @@ def build_pod(trainjob: dict[str, Any], job: Job, index: int, *, attempt: int) -
         PRIORITY_LABEL: "0",
     }
     spec["hostname"] = f"{job.name}-{index}"
-    _default_spec(spec)
+    for container in [*spec.get("initContainers", []), *spec["containers"]]:
+        _add_completion_index(container)
+    pod_defaults.fill_in(spec)
     return {
         "apiVersion": "v1",
         "kind": "Pod",
@@ -74,7 +74,7 @@ def build_pod(trainjob: dict[str, Any], job: Job, index: int, *, attempt: int) -
             "ownerReferences": [owner_reference(trainjob)],
         },
         "spec": spec,
-        "status": {"phase": "Pending", "qosClass": _qos_class(spec)},
+        "status": pod_defaults.first_status(spec),
     }
 
 
@@ -119,66 +119,7 @@ def owner_reference(trainjob: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _default_spec(spec: dict[str, Any]) -> None:
-    """Fill in what the API server does when a pod is created."""
-    for container in spec.get("initContainers", []) + spec.get("containers", []):
-        _default_container(container)
-    for key, value in (
-        ("dnsPolicy", "ClusterFirst"),
-        ("enableServiceLinks", True),
-        ("preemptionPolicy", "PreemptLowerPriority"),
-        ("priority", 0),
-        ("schedulerName", "default-scheduler"),
-        ("securityContext", {}),
-        ("terminationGracePeriodSeconds", 30),
-    ):
-        spec.setdefault(key, value)
-    if "serviceAccountName" in spec:
-        spec["serviceAccount"] = spec["serviceAccountName"]
-    tolerations = spec.setdefault("tolerations", [])
-    for key in ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"):
-        if not any(toleration.get("key") in (key, None) for toleration in tolerations):
-            tolerations.append(
-                {
-                    "key": key,
-                    "operator": "Exists",
-                    "effect": "NoExecute",
-                    "tolerationSeconds": _TOLERATED_SECONDS,
-                }
-            )
-
-
-def _default_container(container: dict[str, Any]) -> None:
+def _add_completion_index(container: dict[str, Any]) -> None:
     env = container.setdefault("env", [])
     if not any(variable["name"] == "JOB_COMPLETION_INDEX" for variable in env):
         env.append(field_variable("JOB_COMPLETION_INDEX", f"metadata.labels['{COMPLETION_INDEX}']"))
-    for variable in env:
-        if variable.get("value") == "":
-            del variable["value"]
-        source = variable.get("valueFrom", {}).get("fieldRef")
-        if source is not None:
-            source.setdefault("apiVersion", "v1")
-    for port in container.get("ports", []):
-        port.setdefault("protocol", "TCP")
-    container["resources"] = quantities.canonical(container.get("resources") or {})
-    container.setdefault("imagePullPolicy", _pull_policy(container.get("image", "")))
-    container.setdefault("terminationMessagePath", "/dev/termination-log")
-    container.setdefault("terminationMessagePolicy", "File")
-
-
-def _pull_policy(image: str) -> str:
-    tag = image.rpartition("/")[2].partition("@")[0].partition(":")[2]
-    return "Always" if tag in ("", "latest") and "@" not in image else "IfNotPresent"
-
-
-def _qos_class(spec: dict[str, Any]) -> str:
-    """Return how hard the pod's cpu and memory are guaranteed."""
-    resources = [container["resources"] for container in spec.get("initContainers", []) + spec["containers"]]
-    amounts = [
-        {kind: {name: item.get(kind, {}).get(name) for name in ("cpu", "memory")} for kind in ("requests", "limits")}
-        for item in resources
-    ]
-    if not any(value for item in amounts for kind in item.values() for value in kind.values()):
-        return "BestEffort"
-    guaranteed = all(item["requests"] == item["limits"] and all(item["limits"].values()) for item in amounts)
-    return "Guaranteed" if guaranteed else "Burstable"

@@ -1,4 +1,4 @@
-"""What keeps a JobSet or a Job from being created: checks that Trainer's admission does not make.
+"""What keeps a JobSet from being created: checks that Trainer's admission does not make.
 
 A TrainJob that fails here was admitted; only events tell.
 """
@@ -8,20 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Set
 from typing import Any
 
-from airflow_kubeflow_trainer.local.admission.errors import (
-    UNCHECKED,
-    FieldError,
-    aggregate,
-    invalid,
-    not_found,
-    required,
-)
+from airflow_kubeflow_trainer.local.admission.errors import UNCHECKED, FieldError, aggregate, invalid
 from airflow_kubeflow_trainer.local.admission.names import dns_1035_label_problems
 from airflow_kubeflow_trainer.local.controller import identity
-from airflow_kubeflow_trainer.local.controller.jobs import Job, claim_name, claim_templates
+from airflow_kubeflow_trainer.local.controller.jobs import claim_name, claim_templates
 from airflow_kubeflow_trainer.local.trainer.jobset import JobSet
 
-_STANDARD_RESOURCES = ("cpu", "memory", "ephemeral-storage")
 _RANDOM_SUFFIX_LENGTH = 6
 
 
@@ -47,6 +39,7 @@ def check_jobset(trainjob: dict[str, Any], jobset: JobSet, *, existing_claims: S
     errors = [
         *_name_errors(trainjob, jobset),
         *_volume_errors(jobset),
+        *_unmounted_errors(jobset),
         *_claim_errors(trainjob, jobset, existing_claims),
     ]
     if errors:
@@ -68,17 +61,6 @@ def check_reapply(trainjob: dict[str, Any], jobset: JobSet) -> None:
         name = trainjob["metadata"]["name"]
         words = "spec.volumeClaimPolicies: Invalid value: Value is immutable"
         raise CreationError(f'JobSet.jobset.x-k8s.io "{name}" is invalid: {words}')
-
-
-def check_job(job: Job) -> None:
-    """Check what the API server checks of a Job, as far as a TrainJob can get it wrong.
-
-    :raises CreationError: the Job would be refused.
-    """
-    errors = list(_job_errors(job))
-    if errors:
-        words = f'Job.batch "{job.name}" is invalid: {aggregate(errors)}'
-        raise CreationError(f'job "{job.name}" creation failed with error: {words}')
 
 
 def _name_errors(trainjob: dict[str, Any], jobset: JobSet) -> Iterator[FieldError]:
@@ -104,6 +86,17 @@ def _volume_errors(jobset: JobSet) -> Iterator[FieldError]:
                 yield invalid(path, volume["name"], detail)
 
 
+def _unmounted_errors(jobset: JobSet) -> Iterator[FieldError]:
+    jobs = jobset.spec.get("replicatedJobs", [])
+    containers = [item for job in jobs for item in job["template"]["spec"]["template"]["spec"].get("containers", [])]
+    mounted = {mount.get("name") for item in containers for mount in item.get("volumeMounts", [])}
+    for template, _ in claim_templates(jobset):
+        name = template["metadata"]["name"]
+        if name not in mounted:
+            detail = f"replicatedJob containers don't have a matching volumeMount: {name} from VolumeClaimPolicies"
+            yield invalid("spec.replicatedJobs", jobs, detail)
+
+
 def _claim_errors(trainjob: dict[str, Any], jobset: JobSet, existing: Set[str]) -> Iterator[FieldError]:
     namespace = trainjob["metadata"]["namespace"]
     for i, policy in enumerate(jobset.spec.get("volumeClaimPolicies", [])):
@@ -119,29 +112,3 @@ def _claim_errors(trainjob: dict[str, Any], jobset: JobSet, existing: Set[str]) 
             if retention != "Retain":
                 detail = "retentionPolicy must be retain when PVC exists"
                 yield invalid(f"{path}.retentionPolicy.whenDeleted", retention, detail)
-
-
-def _job_errors(job: Job) -> Iterator[FieldError]:
-    for field in ("parallelism", "completions"):
-        if job.spec[field] < 0:
-            yield invalid(f"spec.{field}", job.spec[field], "must be greater than or equal to 0")
-    spec = job.spec["template"]["spec"]
-    volumes = {volume["name"] for volume in spec.get("volumes", [])}
-    for kind in ("initContainers", "containers"):
-        for i, container in enumerate(spec.get(kind, [])):
-            path = f"spec.template.spec.{kind}[{i}]"
-            for j, mount in enumerate(container.get("volumeMounts", [])):
-                if mount.get("name") not in volumes:
-                    yield not_found(f"{path}.volumeMounts[{j}].name", mount.get("name", ""))
-                if not mount.get("mountPath"):
-                    yield required(f"{path}.volumeMounts[{j}].mountPath")
-            yield from _resource_errors(container.get("resources", {}), f"{path}.resources")
-
-
-def _resource_errors(resources: dict[str, Any], path: str) -> Iterator[FieldError]:
-    for kind in ("limits", "requests"):
-        for name in sorted(resources.get(kind) or {}):
-            if "/" not in name and name not in _STANDARD_RESOURCES and not name.startswith("hugepages-"):
-                at = f"{path}.{kind}[{name}]"
-                yield invalid(at, name, "must be a standard resource type or fully qualified")
-                yield invalid(at, name, "must be a standard resource for containers")

@@ -16,17 +16,6 @@ def whole(quantity: str | float) -> int:
     return math.ceil(parse_quantity(quantity))
 
 
-def canonical(resources: dict[str, Any]) -> dict[str, Any]:
-    """Return container resources as the API server stores them: quantities as strings, a request for every limit."""
-    canonical = {**resources}
-    for kind in ("limits", "requests"):
-        if resources.get(kind):
-            canonical[kind] = {name: str(quantity) for name, quantity in sorted(resources[kind].items())}
-    if canonical.get("limits"):
-        canonical["requests"] = {**canonical["limits"], **canonical.get("requests", {})}
-    return canonical
-
-
 def gpus(resources: dict[str, Any]) -> int:
     """Count the GPUs of one node: those requested, or else the limit."""
     return _gpus(resources.get("requests") or {}) or _gpus(resources.get("limits") or {})
