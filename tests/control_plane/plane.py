@@ -204,8 +204,8 @@ class ControlPlane:
             for definition in self._definitions():
                 await _apply(client, definition)
                 group, version = definition["spec"]["group"], definition["spec"]["versions"][0]["name"]
-                path = f"/apis/{group}/{version}/{definition['spec']['names']['plural']}"
-                await self._until(lambda path=path: client.get(path))
+                plural = definition["spec"]["names"]["plural"]
+                await self._until(lambda of=f"/apis/{group}/{version}", plural=plural: _discovered(client, of, plural))
             if self._only_crds is not None:
                 return
             self._start_managers()
@@ -314,7 +314,7 @@ class ControlPlane:
             try:
                 await work()
                 return
-            except (ApiError, ClusterUnreachableError) as error:
+            except (ApiError, ClusterUnreachableError, ControlPlaneError) as error:
                 if time.monotonic() > deadline:
                     raise ControlPlaneError(f"The control plane is not ready: {error}\nLogs: {self.logs}") from error
             await asyncio.sleep(0.1)
@@ -349,6 +349,16 @@ _PLURALS = {
     "ValidatingWebhookConfiguration": "validatingwebhookconfigurations",
     "ClusterTrainingRuntime": "clustertrainingruntimes",
 }
+
+
+async def _discovered(client: Client, path: str, plural: str) -> None:
+    """See that a resource is served and told of; the managers look it up when they start, and then no more.
+
+    :raises ControlPlaneError: it is not told of yet.
+    """
+    await client.get(f"{path}/{plural}")
+    if not any(resource["name"] == plural for resource in (await client.get(path))["resources"]):
+        raise ControlPlaneError(f"{path} does not tell of {plural}")
 
 
 async def _apply(client: Client, body: dict[str, Any]) -> None:
