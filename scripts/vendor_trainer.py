@@ -20,7 +20,10 @@ import yaml
 
 TRAINER_VERSION = "v2.3.0"
 MODULE = f"github.com/kubeflow/trainer/v2@{TRAINER_VERSION}"
-LOCAL = Path(__file__).resolve().parent.parent / "airflow_kubeflow_trainer" / "local"
+PACKAGE = Path(__file__).resolve().parent.parent / "airflow_kubeflow_trainer"
+LOCAL, CONFIG = PACKAGE / "local", PACKAGE / "config"
+KEPT = ("type", "properties", "items", "additionalProperties", "required", "format", "pattern")
+"""What of a schema is looked at while a DAG is parsed."""
 
 
 def main() -> None:
@@ -34,10 +37,10 @@ def main() -> None:
     manifests = (arguments.module_cache or go_module_cache()) / MODULE / "manifests" / "base"
     for crd in documents(manifests / "crds"):
         if crd["kind"] == "CustomResourceDefinition":
-            write(
-                LOCAL / "schemas" / f"{crd['spec']['names']['plural']}.json",
-                pruned(crd["spec"]),
-            )
+            plural, spec = crd["spec"]["names"]["plural"], pruned(crd["spec"])
+            write(LOCAL / "schemas" / f"{plural}.json", spec)
+            if plural == "trainjobs":
+                write_compact(CONFIG / "kubernetes.json", patch_schemas(spec))
     for runtime in documents(manifests / "runtimes"):
         if runtime["kind"] == "ClusterTrainingRuntime" and runs_locally(runtime):
             write(LOCAL / "runtimes" / f"{runtime['metadata']['name']}.json", runtime)
@@ -67,6 +70,48 @@ def pruned(node: Any) -> Any:
     if isinstance(node, list):
         return [pruned(item) for item in node]
     return node
+
+
+def patch_schemas(definition: dict[str, Any]) -> dict[str, Any]:
+    """Return the schemas of Kubernetes' own objects in a runtime patch, by their names."""
+    spec = definition["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]
+    path = "trainingRuntimeSpec template spec replicatedJobs template spec template spec"
+    pod = inside(spec["runtimePatches"], path.split())["properties"]
+    container = pod["containers"]["items"]["properties"]
+    return {
+        name: kept(schema)
+        for name, schema in {
+            "volume": pod["volumes"]["items"],
+            "volumeMount": container["volumeMounts"]["items"],
+            "securityContext": container["securityContext"],
+            "podSecurityContext": pod["securityContext"],
+            "affinity": pod["affinity"],
+            "toleration": pod["tolerations"]["items"],
+            "imagePullSecret": pod["imagePullSecrets"]["items"],
+            "schedulingGate": pod["schedulingGates"]["items"],
+            "valueFrom": container["env"]["items"]["properties"]["valueFrom"],
+        }.items()
+    }
+
+
+def inside(schema: dict[str, Any], path: list[str]) -> dict[str, Any]:
+    """Follow fields into a schema; lists stand for their items."""
+    schema = schema.get("items", schema)
+    return inside(schema["properties"][path[0]], path[1:]) if path else schema
+
+
+def kept(schema: dict[str, Any]) -> dict[str, Any]:
+    found = {key: schema[key] for key in KEPT if key in schema}
+    if "properties" in found:
+        found["properties"] = {name: kept(child) for name, child in found["properties"].items()}
+    for key in ("items", "additionalProperties"):
+        if isinstance(found.get(key), dict):
+            found[key] = kept(found[key])
+    return found
+
+
+def write_compact(path: Path, content: Any) -> None:
+    path.write_text(json.dumps(content, separators=(",", ":"), sort_keys=True) + "\n", encoding="utf-8")
 
 
 def write(path: Path, content: Any) -> None:

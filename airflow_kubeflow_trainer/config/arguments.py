@@ -16,7 +16,12 @@ OBJECT_NAME = re.compile(r"(?=.{1,253}\Z)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9
 """Names of most of Kubernetes' objects."""
 _NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _LABEL_VALUE = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")
-_KEY = re.compile(r"([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
+_KEY = re.compile(
+    r"(?:(?=[^/]{1,253}/)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?"
+    r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
+)
+
+_MAX_ANNOTATION_BYTES = 252 * 1024
 
 
 def optional_text(value: Any, *, field: str) -> str | None:
@@ -28,6 +33,16 @@ def optional_text(value: Any, *, field: str) -> str | None:
         return None
     if not isinstance(value, str):
         raise ConfigError(f"{field}: must be text, not {value!r}")
+    return value
+
+
+def object_name(value: Any, *, field: str) -> str:
+    """Give the name of one of Kubernetes' objects.
+
+    :raises ConfigError: none can have that name.
+    """
+    if not isinstance(value, str) or not OBJECT_NAME.fullmatch(value):
+        raise ConfigError(f"{field}: {value!r} must be a name of lower-case letters, digits, '-' and '.', at most 253")
     return value
 
 
@@ -138,4 +153,7 @@ def annotation_map(value: Any, *, field: str) -> dict[str, str]:
             raise ConfigError(f"{field}: {key!r} is no valid key; it must be like 'team' or 'example.com/team'")
         if not isinstance(item, str):
             raise ConfigError(f"{field}: {key} must be text, not {item!r}: write {str(item)!r}")
+    size = sum(len(key.encode()) + len(item.encode()) for key, item in value.items())
+    if size > _MAX_ANNOTATION_BYTES:
+        raise ConfigError(f"{field}: {size} bytes, and Kubernetes keeps {_MAX_ANNOTATION_BYTES} beside our own")
     return {str(key): str(item) for key, item in value.items()}

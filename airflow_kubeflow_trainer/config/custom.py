@@ -9,6 +9,7 @@ from pydantic import Field
 
 from airflow_kubeflow_trainer.config.base import ConfigModel, field_check
 from airflow_kubeflow_trainer.config.environment import Environment
+from airflow_kubeflow_trainer.config.kubernetes import LARGEST_INTEGER, MAX_ARGUMENTS
 from airflow_kubeflow_trainer.config.resources import Resources
 
 _REQUIREMENT = re.compile(r"[A-Za-z0-9][-A-Za-z0-9._]*\s*(\[[^\]]*\])?\s*([<>=!~@;( ].*)?", re.DOTALL)
@@ -17,13 +18,13 @@ _REQUIREMENT = re.compile(r"[A-Za-z0-9][-A-Za-z0-9._]*\s*(\[[^\]]*\])?\s*([<>=!~
 class CustomTrainerConfig(ConfigModel):
     """The arguments of a custom training that are plain data."""
 
-    image: str | None = None
-    command: list[str] | None = None
-    args: list[str] | None = None
+    image: str | None = Field(default=None, min_length=1, max_length=500)
+    command: list[str] | None = Field(default=None, max_length=MAX_ARGUMENTS)
+    args: list[str] | None = Field(default=None, max_length=MAX_ARGUMENTS)
     packages_to_install: list[str] | None = None
     pip_index_urls: list[str] | None = None
-    num_nodes: int | None = Field(default=None, ge=1)
-    num_proc_per_node: int | None = Field(default=None, ge=1)
+    num_nodes: int | None = Field(default=None, ge=1, le=LARGEST_INTEGER)
+    num_proc_per_node: int | None = Field(default=None, ge=1, le=LARGEST_INTEGER)
     resources_per_node: Resources | None = None
     env: Environment | None = None
 

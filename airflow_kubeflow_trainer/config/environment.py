@@ -9,13 +9,15 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, ValidationInfo
 
 from airflow_kubeflow_trainer.config.base import is_pending, is_rendered
+from airflow_kubeflow_trainer.config.kubernetes import MAX_ARGUMENTS, checked
 from airflow_kubeflow_trainer.config.markers import is_template
 from airflow_kubeflow_trainer.config.secrets import SecretRef
 
 RESERVED = ("PET_NNODES", "PET_NPROC_PER_NODE", "PET_NODE_RANK", "PET_MASTER_ADDR", "PET_MASTER_PORT")
 """What Trainer sets itself and its admission refuses (trainer v2.3, pkg/constants)."""
 
-_NAME = re.compile(r"[-._a-zA-Z][-._a-zA-Z0-9]*")
+_NAME = re.compile(r"[ -<>-~]+")
+"""What Kubernetes lets be one since 1.32: printable ASCII without ``=``."""
 
 
 _SOURCES = {"secretKeyRef", "configMapKeyRef", "fieldRef", "resourceFieldRef", "fileKeyRef"}
@@ -38,6 +40,9 @@ def _from_list(value: Any) -> Any:
 
 
 def _check(env: dict[str, Any], info: ValidationInfo[Any]) -> dict[str, Any]:
+    # One more is our own.
+    if len(env) >= MAX_ARGUMENTS:
+        raise ValueError(f"holds {len(env)} variables, and a TrainJob takes {MAX_ARGUMENTS - 1}")
     for name in env:
         _check_name(name)
     return {name: value if is_pending(value, info) else _variable(name, value, info) for name, value in env.items()}
@@ -47,9 +52,7 @@ def _check_name(name: str) -> None:
     if name in RESERVED:
         raise ValueError(f"{name} is set by Trainer itself; use num_nodes, num_proc_per_node and resources_per_node")
     if not _NAME.fullmatch(name):
-        raise ValueError(
-            f"{name!r} is no name for an environment variable: letters, digits, '_', '-' and '.', and no digit first"
-        )
+        raise ValueError(f"{name!r} is no name for an environment variable: ASCII that can be printed, without '='")
 
 
 def _variable(name: str, value: Any, info: ValidationInfo[Any]) -> Any:
@@ -60,7 +63,7 @@ def _variable(name: str, value: Any, info: ValidationInfo[Any]) -> Any:
     if isinstance(value, int | float):
         return str(value)
     if isinstance(value, Mapping) and "valueFrom" in value:
-        return _from_source(name, value)
+        return _from_source(name, value, info)
     if not isinstance(value, Mapping | SecretRef):
         raise ValueError(f"{name}: must be text, SecretRef(name, key=...) or {{'valueFrom': ...}}")
     secret = SecretRef.parse(value, field=name, rendered=is_rendered(info))
@@ -71,12 +74,12 @@ def _variable(name: str, value: Any, info: ValidationInfo[Any]) -> Any:
     return secret
 
 
-def _from_source(name: str, value: Mapping[str, Any]) -> dict[str, Any]:
+def _from_source(name: str, value: Mapping[str, Any], info: ValidationInfo[Any]) -> dict[str, Any]:
     source = value["valueFrom"]
     known = is_template(source) or (isinstance(source, Mapping) and len(source) == 1 and source.keys() <= _SOURCES)
     if set(value) != {"valueFrom"} or not known:
         raise ValueError(f"{name}: valueFrom must stand alone and have one of {', '.join(sorted(_SOURCES))}")
-    return dict(value)
+    return {"valueFrom": source if is_template(source) else checked(dict(source), "valueFrom", info)}
 
 
 Environment = Annotated[dict[str, Any], BeforeValidator(_from_list), AfterValidator(_check)]

@@ -28,7 +28,7 @@ class _Source(ConfigModel):
     token_variable: ClassVar[str | None] = None
     """Variable that takes ``SecretRef(name, key=...)``; None where one key is not enough."""
 
-    storage_uri: str = Field(min_length=1)
+    storage_uri: str = Field(min_length=1, max_length=2048)
     """What to fetch, for example ``hf://owner/name``."""
     secret_ref: SecretRef | None = None
     """The Secret with the credentials. Default: none."""
@@ -53,8 +53,9 @@ class _Source(ConfigModel):
             value = f"hf://{value}"
         if not _URI.fullmatch(value) or not value.startswith(f"{cls.scheme}:" if cls.scheme else ""):
             raise ValueError(f"{value!r} must be a URI that begins with {cls.scheme or 'its scheme'}://")
-        if cls.scheme is not None and not urlparse(value).netloc:
-            raise ValueError(f"{value!r} must say what to fetch, such as {_EXAMPLES[cls.scheme]}")
+        named = urlparse(value).netloc if cls.scheme else value.partition("://")[2]
+        if not named:
+            raise ValueError(f"{value!r} must say what to fetch, such as {_EXAMPLES[cls.scheme or 's3']}")
         return value
 
     @field_validator("secret_ref", mode="before")

@@ -8,15 +8,25 @@ environment (those have fields of their own).
 from __future__ import annotations
 
 import re
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
-from pydantic import AliasGenerator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, AliasGenerator, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
 from airflow_kubeflow_trainer.config import messages
 from airflow_kubeflow_trainer.config.base import ConfigModel, field_check
 from airflow_kubeflow_trainer.config.environment import Environment, env_entries
-from airflow_kubeflow_trainer.config.kubernetes import KubernetesObject
+from airflow_kubeflow_trainer.config.kubernetes import (
+    MAX_NAME,
+    Affinity,
+    ImagePullSecret,
+    PodSecurityContext,
+    SchedulingGate,
+    SecurityContext,
+    Toleration,
+    Volume,
+    VolumeMount,
+)
 
 DEFAULT_MANAGER = "airflow.kubeflow-trainer.io/dag"
 """Manager of patches whose author names none: Trainer wants a domain-prefixed path."""
@@ -50,6 +60,19 @@ def _wire(value: Any) -> Any:
     return value
 
 
+def _told_apart(by: str) -> AfterValidator:
+    """Make the check that no two of a list are the same; Trainer tells them apart by one field."""
+
+    def check(items: list[Any]) -> list[Any]:
+        found = [item.get(by) if isinstance(item, dict) else getattr(item, by, None) for item in items]
+        for name in found:
+            if isinstance(name, str) and found.count(name) > 1:
+                raise ValueError(f"{by} {name!r} is given twice")
+        return items
+
+    return AfterValidator(check)
+
+
 class Metadata(_Patch):
     """Labels and annotations."""
 
@@ -60,13 +83,13 @@ class Metadata(_Patch):
 class ContainerPatch(_Patch):
     """Changes to a container that the runtime has already."""
 
-    name: str = Field(min_length=1)
+    name: str = Field(min_length=1, max_length=MAX_NAME)
     """Name of the container in the runtime."""
     env: Environment | None = None
     """Not for the containers node, dataset-initializer and model-initializer, which Trainer refuses."""
-    volume_mounts: list[KubernetesObject] | None = None
+    volume_mounts: Annotated[list[VolumeMount], _told_apart("mountPath")] | None = None
     """Kubernetes VolumeMounts."""
-    security_context: KubernetesObject | None = None
+    security_context: SecurityContext | None = None
     """Kubernetes SecurityContext."""
 
     @model_validator(mode="after")
@@ -86,18 +109,18 @@ class ContainerPatch(_Patch):
 class PodSpecPatch(_Patch):
     """Changes to the pods of a replicated job."""
 
-    service_account_name: str | None = None
-    volumes: list[KubernetesObject] | None = None
+    service_account_name: str | None = Field(default=None, max_length=MAX_NAME)
+    volumes: Annotated[list[Volume], _told_apart("name")] | None = None
     """Kubernetes Volumes. The name ``initializer`` belongs to the runtime's own claim."""
-    init_containers: list[ContainerPatch] | None = None
-    containers: list[ContainerPatch] | None = None
-    image_pull_secrets: list[dict[str, str]] | None = None
-    security_context: KubernetesObject | None = None
+    init_containers: Annotated[list[ContainerPatch], _told_apart("name")] | None = None
+    containers: Annotated[list[ContainerPatch], _told_apart("name")] | None = None
+    image_pull_secrets: Annotated[list[ImagePullSecret], _told_apart("name")] | None = None
+    security_context: PodSecurityContext | None = None
     node_selector: dict[str, str] | None = None
-    affinity: KubernetesObject | None = None
-    tolerations: list[KubernetesObject] | None = None
-    scheduling_gates: list[dict[str, str]] | None = None
-    termination_grace_period_seconds: int | None = Field(default=None, ge=0)
+    affinity: Affinity | None = None
+    tolerations: list[Toleration] | None = None
+    scheduling_gates: Annotated[list[SchedulingGate], _told_apart("name")] | None = None
+    termination_grace_period_seconds: int | None = Field(default=None, ge=0, lt=2**63)
 
     @field_check("volumes")
     def _check_volumes(cls, value: list[dict[str, Any]] | None) -> list[dict[str, Any]] | None:
@@ -129,7 +152,7 @@ class JobTemplatePatch(_Patch):
 class ReplicatedJobPatch(_Patch):
     """One replicated job of the runtime."""
 
-    name: str = Field(min_length=1)
+    name: str = Field(min_length=1, max_length=MAX_NAME)
     """Its name in the runtime: ``node``, ``dataset-initializer``, ``model-initializer``, ..."""
     template: JobTemplatePatch | None = None
 
@@ -137,7 +160,7 @@ class ReplicatedJobPatch(_Patch):
 class JobSetSpecPatch(_Patch):
     """The JobSet's replicated jobs."""
 
-    replicated_jobs: list[ReplicatedJobPatch] | None = None
+    replicated_jobs: Annotated[list[ReplicatedJobPatch], _told_apart("name")] | None = None
 
 
 class JobSetTemplatePatch(_Patch):
@@ -156,7 +179,7 @@ class TrainingRuntimeSpecPatch(_Patch):
 class RuntimePatch(_Patch):
     """Changes by one manager; each manager has one patch."""
 
-    manager: str = Field(default=DEFAULT_MANAGER, max_length=253)
+    manager: str = Field(default=DEFAULT_MANAGER, max_length=MAX_NAME)
     """Who makes the change, as a domain-prefixed path such as ``example.com/team``."""
     training_runtime_spec: TrainingRuntimeSpecPatch | None = None
 

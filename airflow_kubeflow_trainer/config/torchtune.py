@@ -20,12 +20,13 @@ from airflow_kubeflow_trainer.config.base import ConfigModel, field_check, is_pe
 from airflow_kubeflow_trainer.config.commandline import overrides_of
 from airflow_kubeflow_trainer.config.datasets import TorchTuneDatasetBase, dataset_class
 from airflow_kubeflow_trainer.config.environment import Environment
+from airflow_kubeflow_trainer.config.kubernetes import LARGEST_INTEGER
 from airflow_kubeflow_trainer.config.plain import attributes
 from airflow_kubeflow_trainer.config.resources import Resources
 from airflow_kubeflow_trainer.config.text import from_text
 from airflow_kubeflow_trainer.config.values import Component, Settings, component, dotted, override, spelt_out
 
-Count = Field(default=None, ge=1)
+Count = Field(default=None, ge=1, le=LARGEST_INTEGER)
 
 
 AttentionModule = Literal["q_proj", "k_proj", "v_proj", "output_proj"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from airflow_kubeflow_trainer.config.arguments import object_name
 from airflow_kubeflow_trainer.config.custom import CustomTrainerConfig
 from airflow_kubeflow_trainer.config.function import read_function
 from airflow_kubeflow_trainer.config.markers import has_templates, is_template
@@ -118,6 +119,8 @@ class CustomTrainerOperator(TrainJobOperator):
     @classmethod
     def check_arguments(cls, arguments: Mapping[str, Any]) -> None:
         super().check_arguments(arguments)
+        if not is_template(arguments["runtime"]):
+            object_name(arguments["runtime"], field="runtime")
         func, func_args = arguments["func"], arguments["func_args"]
         given = [name for name in ("command", "args") if arguments[name] is not None]
         if func is not None and given:

@@ -9,6 +9,7 @@ from typing import Any
 from airflow_kubeflow_trainer.config.custom import CustomTrainerConfig
 from airflow_kubeflow_trainer.config.environment import env_entries
 from airflow_kubeflow_trainer.config.initializers import Initializer
+from airflow_kubeflow_trainer.config.kubernetes import MAX_PATCHES
 from airflow_kubeflow_trainer.config.output import PersistentVolumeOutput
 from airflow_kubeflow_trainer.config.patches import RuntimePatch
 from airflow_kubeflow_trainer.config.resources import resource_requirements
@@ -224,6 +225,8 @@ def _output_is_fresh(options: JobOptions) -> bool:
 
 
 def _check_managers(patches: list[dict[str, Any]]) -> None:
+    if len(patches) > MAX_PATCHES:
+        raise ConfigError(f"runtime_patches: {len(patches) - 1} patches, and there may be {MAX_PATCHES - 1}; join them")
     managers = [patch["manager"] for patch in patches]
     repeated = sorted({manager for manager in managers if managers.count(manager) > 1})
     if repeated:

@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from numbers import Integral, Real
 from typing import Any
 
+from airflow_kubeflow_trainer.config.kubernetes import MAX_ARGUMENTS
 from airflow_kubeflow_trainer.config.values import spelt_out
 from airflow_kubeflow_trainer.exceptions import ConfigError
 
@@ -25,8 +26,6 @@ _INTERPOLATIONS = re.compile(r"([^$]|\$(?!\{)|\$\{[A-Za-z_][A-Za-z0-9_]*(\.[A-Za
 
 MAX_BYTES = 128 * 1024
 """Length of an argument, its end included, with which Linux starts no process."""
-MAX_ARGUMENTS = 128
-"""How many arguments a TrainJob may have."""
 
 _MISSING = "???"
 """OmegaConf's mark of a value that is still to be given."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
@@ -11,6 +12,7 @@ import pytest
 
 from airflow_kubeflow_trainer.cluster.client import Client
 from airflow_kubeflow_trainer.exceptions import ApiError, ConflictError
+from airflow_kubeflow_trainer.local.admission import cel, custom_resource
 from tests.control_plane.admission_rows import CREATIONS, UPDATES
 
 API_VERSION = "trainer.kubeflow.org/v1alpha1"
@@ -43,6 +45,39 @@ async def test_an_update_is_answered_alike(both: tuple[Client, Client], row: str
     real, ours = await asyncio.gather(*(update(client, name, *UPDATES[row]) for client in both))
 
     assert ours == real
+
+
+@pytest.mark.parametrize("plural", ["trainjobs", "trainingruntimes", "clustertrainingruntimes"])
+async def test_the_schemas_and_rules_that_we_know_are_those_of_the_real_one(
+    both: tuple[Client, Client], plural: str
+) -> None:
+    """A rule of the CRD's that our code does not know fails here, by its text."""
+    path = f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{plural}.trainer.kubeflow.org"
+    real = (await both[0].get(path))["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+
+    assert set(rules(real)) - {cel.IMMUTABLE} <= cel.RULES.keys()
+    assert custom_resource(plural)["versions"][0]["schema"]["openAPIV3Schema"] == without_descriptions(real)
+
+
+def rules(schema: Any) -> Iterator[str]:
+    """All CEL rules of a schema and of what is below."""
+    if isinstance(schema, dict):
+        yield from (rule["rule"] for rule in schema.get("x-kubernetes-validations", ()))
+    for child in schema.values() if isinstance(schema, dict) else schema if isinstance(schema, list) else ():
+        yield from rules(child)
+
+
+def without_descriptions(schema: Any) -> Any:
+    if isinstance(schema, list):
+        return [without_descriptions(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    # A property may itself be called so.
+    return {
+        key: without_descriptions(item)
+        for key, item in schema.items()
+        if key != "description" or not isinstance(item, str)
+    }
 
 
 async def creation(client: Client, body: dict[str, Any]) -> Answer:

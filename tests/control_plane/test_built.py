@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from airflow.sdk import DAG
 
-from airflow_kubeflow_trainer import BuiltinTrainerOperator
+from airflow_kubeflow_trainer import BuiltinTrainerOperator, CustomTrainerOperator
 from airflow_kubeflow_trainer.cluster.submission import create_or_adopt
 from airflow_kubeflow_trainer.cluster.trainjobs import TrainJobApi
 from airflow_kubeflow_trainer.exceptions import TrainJobRejectedError
@@ -22,6 +22,50 @@ pytestmark = [
 ]
 
 
+COMMON: dict[str, Any] = {
+    "name": "42. A name, with ümläuts & everything " * 5,
+    "labels": {"team": "nlp", "example.com/empty": ""},
+    "annotations": {"example.com/note": 'of "all" kinds\n' * 1000},
+    "queue_name": "gpus",
+    "output": {"claim_name": "models", "sub_path": "a/b"},
+}
+SETTINGS: dict[str, Any] = {
+    "num_nodes": 2,
+    "num_proc_per_node": 3,
+    "resources_per_node": {"gpu": 1, "memory": "64Gi", "cpu": "1500m", "storage": "1Ti", "example.com/nic": 2},
+    "env": {
+        "TEXT": "a",
+        "an odd name!": "",
+        "SECRET": {"name": "s", "key": "k"},
+        "POD": {"valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
+        "CPUS": {"valueFrom": {"resourceFieldRef": {"resource": "limits.cpu", "divisor": "1m"}}},
+        "CONFIG": {"valueFrom": {"configMapKeyRef": {"name": "c", "key": "k", "optional": True}}},
+    },
+}
+
+
+def train(rate: float, *, rows: list[dict[str, Any]], **more: Any) -> dict[str, float]:
+    """Train: "quotes", $VARIABLES, `ticks` and ümläuts."""
+    return {"loss": rate * len(rows) * len(more)}
+
+
+CUSTOM: dict[str, dict[str, Any]] = {
+    "a function": {
+        "func": train,
+        "func_args": {"rate": 0.5, "rows": [{"a": None, "$(B)": "`c`"}], "more": b"bytes"},
+        "packages_to_install": ["torchvision==0.22.*"],
+        "pip_index_urls": ["https://pypi.org/simple"],
+        **SETTINGS,
+    },
+    "a container": {"image": "a" * 500, "command": ["a"] * 128, "args": ["$(B)"] * 128, **SETTINGS},
+    "as many variables as there may be": {"image": "a", "env": {f"A{i}": str(i) for i in range(127)}},
+    "as many patches as there may be": {
+        "image": "a",
+        "runtime_patches": [{"manager": f"example.com/{i}"} for i in range(15)],
+    },
+}
+
+
 @pytest.fixture(scope="module")
 def trainer_2_2(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
     """An API server with the TrainJobs of Trainer 2.2: its schema and rules, without its webhooks."""
@@ -30,9 +74,21 @@ def trainer_2_2(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPla
         yield plane
 
 
+@pytest.mark.parametrize("more", [{}, COMMON], ids=["by itself", "with all common arguments"])
 @pytest.mark.parametrize("sample", SAMPLES)
-async def test_every_field_of_every_config_class_is_admitted(plane: ControlPlane, sample: str) -> None:
-    await admit(plane, built(sample))
+async def test_every_field_of_every_config_class_is_admitted(
+    plane: ControlPlane, sample: str, more: dict[str, Any]
+) -> None:
+    await admit(plane, built(sample, **more))
+
+
+@pytest.mark.parametrize("runtime", ["torch-distributed", "jax-distributed", "xgboost-distributed"])
+@pytest.mark.parametrize("sample", CUSTOM)
+async def test_every_argument_of_a_custom_training_is_admitted(plane: ControlPlane, sample: str, runtime: str) -> None:
+    with DAG("d"):
+        operator = CustomTrainerOperator(task_id="t", runtime=runtime, **CUSTOM[sample], **COMMON)
+
+    await admit(plane, operator.manifest())
 
 
 @pytest.mark.parametrize("sample", SAMPLES)
@@ -48,11 +104,10 @@ async def test_the_field_that_trainer_2_2_does_not_know_is_named_with_its_versio
             await create_or_adopt(TrainJobApi(client, namespace="default"), built("full fine-tuning"), identity)
 
 
-def built(sample: str) -> dict[str, Any]:
+def built(sample: str, **more: Any) -> dict[str, Any]:
+    arguments = {**written(SAMPLES[sample], "model"), **more}
     with DAG("d"):
-        operator = BuiltinTrainerOperator(
-            task_id="t", runtime="torchtune-llama3.2-1b", **written(SAMPLES[sample], "model")
-        )
+        operator = BuiltinTrainerOperator(task_id="t", runtime="torchtune-llama3.2-1b", **arguments)
     return operator.manifest()
 
 

@@ -2,55 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-import airflow_kubeflow_trainer
-from airflow_kubeflow_trainer.config import PodSpecPatch
-from airflow_kubeflow_trainer.config.kubernetes import BOOLEANS, INTEGERS
+from airflow_kubeflow_trainer.config import ContainerPatch, PodSpecPatch
+from airflow_kubeflow_trainer.config.base import ConfigModel
 from airflow_kubeflow_trainer.config.template import from_template
 from airflow_kubeflow_trainer.exceptions import ConfigError
-
-SCHEMA = Path(airflow_kubeflow_trainer.__file__).parent / "local" / "schemas" / "trainjobs.json"
-
-
-def leaves(schema: Any, name: str) -> Iterator[tuple[str, str]]:
-    """Give names and types of what stands in an object of this schema."""
-    yield name, schema.get("type", "")
-    for key, value in (schema.get("properties") or {}).items():
-        yield from leaves(value, key)
-    for inner in (schema.get("items"), schema.get("additionalProperties")):
-        if isinstance(inner, dict):
-            yield from leaves(inner, name)
-
-
-def found(schema: Any, name: str) -> Any:
-    """Find a property by its name, wherever it stands."""
-    if isinstance(schema, list):
-        schema = dict(enumerate(schema))
-    if not isinstance(schema, dict):
-        return None
-    if name in schema:
-        return schema[name]
-    return next((item for value in schema.values() if (item := found(value, name)) is not None), None)
-
-
-@pytest.mark.parametrize(
-    ("names", "kind"), [(INTEGERS, "integer"), (BOOLEANS, "boolean")], ids=["integers", "booleans"]
-)
-def test_what_is_no_text_is_what_trainers_schema_says(names: frozenset[str], kind: str) -> None:
-    schema = found(json.loads(SCHEMA.read_text()), "runtimePatches")
-    types = set(leaves(schema, "runtimePatches"))
-
-    theirs = {name for name, found_kind in types if found_kind == kind}
-
-    # A field of our own, and so of a type of its own.
-    assert names == theirs - {"terminationGracePeriodSeconds"}
-    assert {name for name, found_kind in types if name in names and found_kind not in (kind, "array")} == set()
 
 
 def test_text_of_a_template_becomes_what_kubernetes_wants() -> None:
@@ -73,16 +32,62 @@ def test_text_of_a_template_becomes_what_kubernetes_wants() -> None:
     [
         pytest.param(
             {"security_context": {"runAsUser": "root"}},
-            r"security_context: runAsUser: must be an integer, not 'root'",
+            r"security_context\.runAsUser: must be an integer, not 'root'",
             id="a name for a number",
         ),
         pytest.param(
             {"volumes": [{"name": "a", "secret": {"optional": "yes"}}]},
-            r"volumes\.0: optional: must be true or false, not 'yes'",
+            r"volumes\.0\.secret\.optional: must be true or false, not 'yes'",
             id="a word for a truth value",
+        ),
+        pytest.param(
+            {"tolerations": [{"key": "gpu", "operater": "Exists"}]},
+            r"tolerations\.0\.operater: there is no such field; did you mean 'operator'\?",
+            id="a misspelt field",
+        ),
+        pytest.param(
+            {"volumes": [{"name": "a", "persistentVolumeClaim": {"claim": "b"}}]},
+            r"persistentVolumeClaim\.claim: there is no such field; did you mean 'claimName'\?",
+            id="a misspelt field further down",
+        ),
+        pytest.param({"volumes": [{"emptyDir": {}}]}, r"volumes\.0\.name: is missing", id="a volume without a name"),
+        pytest.param(
+            {"affinity": {"nodeAffinity": []}}, r"affinity\.nodeAffinity: must be a dict, not \[\]", id="a list"
+        ),
+        pytest.param(
+            {"volumes": [{"name": "a", "emptyDir": {"sizeLimit": "much"}}]},
+            r"sizeLimit: 'much' is no quantity",
+            id="no quantity",
+        ),
+        pytest.param(
+            {"volumes": [{"name": "a", "secret": {"defaultMode": 2**31}}]},
+            "must fit into int32",
+            id="a number too large",
+        ),
+        pytest.param({"image_pull_secrets": [{"name": 5}]}, r"name: must be text, not 5", id="a number for text"),
+        pytest.param(
+            {"volumes": [{"name": "a"}, {"name": "a", "emptyDir": {}}]}, "name 'a' is given twice", id="a volume twice"
         ),
     ],
 )
-def test_text_that_kubernetes_would_refuse_is_refused(spec: dict[str, Any], message: str) -> None:
+def test_what_trainer_would_refuse_is_refused(spec: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         PodSpecPatch(**spec)
+
+
+@pytest.mark.parametrize(
+    ("model", "data"),
+    [
+        pytest.param(PodSpecPatch, {"volumes": "{{ params.volumes }}"}, id="all of them"),
+        pytest.param(PodSpecPatch, {"volumes": [{"name": "{{ ds }}", "emptyDir": "{{ params.how }}"}]}, id="parts"),
+        pytest.param(
+            ContainerPatch, {"name": "x", "volume_mounts": [{"name": "a", "mountPath": "{{ ds }}"}]}, id="text"
+        ),
+    ],
+)
+def test_templates_are_left_alone_until_they_are_rendered(model: type[ConfigModel], data: dict[str, Any]) -> None:
+    assert model(**data).plain() == data
+
+
+def test_what_is_none_is_left_out() -> None:
+    assert PodSpecPatch(tolerations=[{"key": "a", "value": None}]).wire() == {"tolerations": [{"key": "a"}]}
