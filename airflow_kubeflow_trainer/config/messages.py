@@ -94,8 +94,6 @@ _WORDS = {
     "float_type": "must be a number",
     "bool_parsing": "must be True or False",
     "bool_type": "must be True or False",
-    "string_too_long": "must have at most {max_length} characters",
-    "string_too_short": "must not be empty",
     "too_long": "must have at most {max_length} items",
     "int_from_float": "must be an integer",
 }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 
 LLAMA = "torchtune-llama3.2-1b"
@@ -207,3 +209,41 @@ async def test_a_policy_that_does_not_run_here_is_a_failure_that_says_so(cluster
     status, reason, message = cluster.conditions()["Failed"]
     assert (status, reason) == ("True", "TrainingRuntimeNotSupported")
     assert message.startswith("the local cluster does not run the mpi policy of the runtime 'deepspeed'")
+
+
+def own_runtime(cluster, name, **spec):
+    """Install a runtime like torch-distributed with a second replicated job before the training's."""
+    runtime = copy.deepcopy(cluster.runtimes["torch-distributed"])
+    runtime["metadata"]["name"] = name
+    jobset = runtime["spec"]["template"]["spec"]
+    first = copy.deepcopy(jobset["replicatedJobs"][0])
+    first["name"], first["template"]["metadata"] = "first", {}
+    jobset["replicatedJobs"].insert(0, first)
+    jobset |= spec
+    cluster.install(runtime)
+    return name
+
+
+async def test_jobs_that_start_in_order_wait_until_the_one_before_runs(cluster):
+    name = own_runtime(cluster, "ordered", startupPolicy={"startupPolicyOrder": "InOrder"})
+    await cluster.submit(runtime=name)
+    await cluster.settle()
+    assert cluster.pods() == ["job-first-0-0"]
+    await cluster.play("Running", "job-first")
+    assert cluster.pods() == ["job-first-0-0", "job-node-0-0"]
+
+
+@pytest.mark.parametrize(
+    ("policy", "ends"),
+    [
+        pytest.param({"operator": "All"}, False, id="all of them"),
+        pytest.param({"operator": "Any"}, True, id="any of them"),
+        pytest.param({"operator": "All", "targetReplicatedJobs": ["first"]}, True, id="all of some"),
+        pytest.param({"operator": "Any", "targetReplicatedJobs": ["node"]}, False, id="any of others"),
+    ],
+)
+async def test_a_runtime_may_say_whose_success_is_the_trainjobs(cluster, policy, ends):
+    await cluster.submit(runtime=own_runtime(cluster, "policed", successPolicy=policy))
+    await cluster.settle()
+    await cluster.play("Succeeded", "job-first")
+    assert cluster.conditions() == ({"Complete": COMPLETE} if ends else {})

@@ -77,6 +77,27 @@ async def test_a_failure_that_repeats_is_one_event_that_counts(cluster):
             'spec.template.spec.containers[0].volumeMounts[0].name: Not found: "v"',
             id="a mount without its volume",
         ),
+        pytest.param(
+            {"runtimePatches": runtime_patch(volumes=[{"name": "v", "secret": {}}])},
+            "spec.template.spec.volumes[0].secret.secretName: Required value",
+            id="a volume of no secret",
+        ),
+        pytest.param(
+            {"runtimePatches": runtime_patch(tolerations=[{"key": "a", "operator": "Foo"}])},
+            'spec.template.spec.tolerations[0].operator: Unsupported value: "Foo": supported values: "Equal", "Exists"',
+            id="a toleration by no known operator",
+        ),
+        pytest.param(
+            {"trainer": {"resourcesPerNode": {"requests": {"nvidia.com/gpu": 1}}}},
+            "spec.template.spec.containers[0].resources.limits: Required value: Limit must be set for non"
+            " overcommitable resources",
+            id="a GPU that is asked for without a limit",
+        ),
+        pytest.param(
+            {"trainer": {"image": ""}},
+            "spec.template.spec.containers[0].image: Required value",
+            id="no image",
+        ),
     ],
 )
 async def test_a_job_that_kubernetes_refuses_is_told_on_the_jobset(cluster, spec, words):
