@@ -234,7 +234,7 @@ MISTAKES: dict[str, Mistake] = {
     ),
     "a container without a name": patched({"containers": [{"volumeMounts": []}]}),
     "a container twice": patched({"containers": [{"name": "node"}, {"name": "node"}]}),
-    "a volume without a name": patched({"volumes": [{"emptyDir": {}}]}),
+    "a volume without a name": patched({"volumes": [{"emptyDir": {}}]}, later="no Job"),
     "a volume twice": patched({"volumes": V * 2}),
     "a volume of the claim's name": builtin(
         trainjob(runtimeRef=TUNE, runtimePatches=patch([pod(volumes=[{"name": "initializer", "emptyDir": {}}])])),
@@ -250,11 +250,11 @@ MISTAKES: dict[str, Mistake] = {
         ],
     ),
     "a misspelt volume": patched({"volumes": [{"name": "v", "emptydir": {}}]}),
-    "a volume of no claim": patched({"volumes": [{"name": "v", "persistentVolumeClaim": {}}]}),
+    "a volume of no claim": patched({"volumes": [{"name": "v", "persistentVolumeClaim": {}}]}, later="no Job"),
     "text for a volume": patched({"volumes": [{"name": "v", "emptyDir": "yes"}]}),
     "a size that is none": patched({"volumes": [{"name": "v", "emptyDir": {"sizeLimit": "much"}}]}),
     "a mount without a path": patched(
-        {"volumes": V, "containers": [{"name": "node", "volumeMounts": [{"name": "v"}]}]}
+        {"volumes": V, "containers": [{"name": "node", "volumeMounts": [{"name": "v"}]}]}, later="no Job"
     ),
     "two mounts at one place": patched(
         {"volumes": V, "containers": [{"name": "node", "volumeMounts": [{"name": "v", "mountPath": "/v"}] * 2}]}
@@ -264,7 +264,7 @@ MISTAKES: dict[str, Mistake] = {
     "text for a user": patched({"securityContext": {"runAsUser": "root"}}),
     "a number for text": patched({"tolerations": [{"key": 5}]}),
     "a misspelt affinity": patched({"affinity": {"nodeAfinity": {}}}),
-    "a gate without a name": patched({"schedulingGates": [{}]}),
+    "a gate without a name": patched({"schedulingGates": [{}]}, later="no Job"),
     "a secret for images by another field": patched({"imagePullSecrets": [{"secretName": "s"}]}),
     "a negative grace": patched({"terminationGracePeriodSeconds": -1}),
     "a service account without an end": patched({"serviceAccountName": "a" * 254}),

@@ -203,6 +203,9 @@ OWN: dict[str, Object] = {
     "a toleration of a value that may not be": tolerating(key="a", operator="Exists", value="b"),
     "a toleration for a time and no effect": tolerating(key="a", operator="Exists", tolerationSeconds=5),
     "a toleration that compares": tolerating(key="a", operator="Gt", value="5", effect="NoSchedule"),
+    "a selector that is no label": trainjob(runtimePatches=patch([pod(nodeSelector={"a b": "c d"})])),
+    "a gate without a name": trainjob(runtimePatches=patch([pod(schedulingGates=[{}])])),
+    "a service account that none can be called": trainjob(runtimePatches=patch([pod(serviceAccountName="A b")])),
     "a negative amount": trainjob(trainer=limits(cpu=-1)),
     "half a GPU": trainjob(trainer=limits(**{"nvidia.com/gpu": "500m"})),
     "a request for GPUs without a limit": trainjob(

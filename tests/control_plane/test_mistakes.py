@@ -60,9 +60,9 @@ def refused_at_parse(operator: type, arguments: Any) -> bool:
     return False
 
 
-async def refused(client: Client, body: dict[str, Any], **params: str) -> bool:
+async def refused(client: Client, body: dict[str, Any], *, namespace: str = "default") -> bool:
     try:
-        await client.create(TRAINJOBS.path(namespace=body["metadata"]["namespace"]), body, params={**DRY, **params})
+        await client.create(TRAINJOBS.path(namespace=namespace), body, params=DRY)
     except ApiError as error:
         if error.status not in (400, 403, 422):
             raise
@@ -79,7 +79,7 @@ async def test_what_we_refuse_cannot_run(plane: ControlPlane, namespace: str, ro
 
     assert refused_at_parse(mistake.operator, mistake.arguments)
     async with plane.client() as client:
-        assert await refused(client, body) is (mistake.later is None)
+        assert await refused(client, body, namespace=namespace) is (mistake.later is None)
         if mistake.later == "no Job":
             await client.create(TRAINJOBS.path(namespace=namespace), body, params=STRICT)
             events = await until(lambda: warnings(client, namespace), bool)
@@ -133,6 +133,7 @@ UNSAYABLE = {
     "cache": "its runtime is known to the cluster alone",
     "patch time": "the time is Trainer's",
     "patch manager none": "it gets one",
+    "patch manager2": "as `a patch of somebody without a domain`",
     "patch 17": "as `too many patches`",
     "status in create": "the status is Trainer's",
     "wrong apiVersion": "the version is ours",

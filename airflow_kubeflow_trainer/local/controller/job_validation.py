@@ -14,7 +14,12 @@ from airflow_kubeflow_trainer.local.admission.errors import (
     not_found,
     required,
 )
-from airflow_kubeflow_trainer.local.admission.names import dns_1123_label_problems
+from airflow_kubeflow_trainer.local.admission.names import (
+    dns_1123_label_problems,
+    label_errors,
+    qualified_name_problems,
+    subdomain_problems,
+)
 from airflow_kubeflow_trainer.local.controller.jobs import Job
 from airflow_kubeflow_trainer.local.controller.validation import CreationError
 from airflow_kubeflow_trainer.local.quantity import canonical_quantity, parse_quantity
@@ -56,6 +61,13 @@ def _pod_errors(spec: Mapping[str, Any]) -> Iterator[FieldError]:
     for kind in ("containers", "initContainers"):
         for i, container in enumerate(spec.get(kind, [])):
             yield from _container_errors(container, f"{_POD}.{kind}[{i}]", volumes)
+    yield from label_errors(spec.get("nodeSelector", {}), f"{_POD}.nodeSelector")
+    for i, gate in enumerate(spec.get("schedulingGates", [])):
+        for problem in qualified_name_problems(gate.get("name", "")):
+            yield invalid(f"{_POD}.schedulingGates[{i}]", gate.get("name", ""), problem)
+    account = spec.get("serviceAccountName")
+    for problem in subdomain_problems(account) if account else ():
+        yield invalid(f"{_POD}.serviceAccountName", account, problem)
     for i, toleration in enumerate(spec.get("tolerations", [])):
         yield from _toleration_errors(toleration, f"{_POD}.tolerations[{i}]")
 
