@@ -95,7 +95,10 @@ def _text(value: Any, schema: Schema, info: ValidationInfo[Any], where: str) -> 
 
 
 def _integer(value: Any, schema: Schema, info: ValidationInfo[Any], where: str) -> Any:
-    whole = isinstance(value, int) and not isinstance(value, bool)
+    # 1.0 is an integer to Go, too.
+    whole = (isinstance(value, int) and not isinstance(value, bool)) or (
+        isinstance(value, float) and value.is_integer()
+    )
     if not whole and not (isinstance(value, str) and _WHOLE.fullmatch(value)):
         raise _error(where, f"must be an integer, not {value!r}")
     found = int(value)
