@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from airflow_kubeflow_trainer.cluster.events import events_about
+from airflow_kubeflow_trainer.cluster.feed import Feeds
 from airflow_kubeflow_trainer.cluster.tails import Tails
 from airflow_kubeflow_trainer.cluster.trainjobs import TrainJobApi
+from airflow_kubeflow_trainer.cluster.watch import WatchEvent, WatchType
 from airflow_kubeflow_trainer.exceptions import ApiError, ClusterUnreachableError, ForbiddenError
+from airflow_kubeflow_trainer.trainjob import queue
 from airflow_kubeflow_trainer.trainjob.diagnosis import (
     Diagnosis,
     Evidence,
@@ -19,9 +25,10 @@ from airflow_kubeflow_trainer.trainjob.diagnosis import (
 )
 from airflow_kubeflow_trainer.trainjob.phase import Phase, PhaseReport, phase_of
 from airflow_kubeflow_trainer.trainjob.pods import Pod
+from airflow_kubeflow_trainer.trainjob.starting import trouble_of
 
-READ_SECONDS = 30.0
-"""How long the logs of pods that failed may take to be read."""
+READ_SECONDS, KUEUE_SECONDS = 30.0, 5.0
+"""How long the logs of pods that failed, and Kueue's words, may take to be read."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +70,7 @@ async def _diagnose(
         return diagnose_failure(report, evidence)
     if report.phase is Phase.RUNNING:
         return None
-    return diagnose_not_started(None, report, evidence, await _warnings(api, trainjob, evidence))
+    return diagnose_not_started(None, report, evidence, await _reasons(api, trainjob, evidence, report.phase))
 
 
 def _runs_again(pod: Pod) -> bool:
@@ -81,10 +88,24 @@ async def _read_logs(api: TrainJobApi, evidence: Evidence) -> None:
         await tails.close()
 
 
-async def _warnings(api: TrainJobApi, trainjob: Mapping[str, Any], evidence: Evidence) -> list[str]:
+async def _reasons(api: TrainJobApi, trainjob: Mapping[str, Any], evidence: Evidence, phase: Phase) -> list[str]:
+    """Give what Kubernetes warns of, and why Kueue lets it wait."""
     found: list[str] = []
     with contextlib.suppress(ApiError, ClusterUnreachableError):
-        for uid in (trainjob["metadata"]["uid"], *(pod.uid for pod in evidence.pods.values())):
-            events = await api.events(uid)
-            found += [f"{event['reason']}: {event['message']}" for event in events if event["type"] == "Warning"]
+        events = await events_about(api, trainjob, evidence.pods)
+        found = [trouble.words for event in events if (trouble := trouble_of(event, now=time.time())) is not None]
+    if phase is Phase.QUEUED and queue.QUEUE_LABEL in (trainjob["metadata"].get("labels") or {}):
+        found += await _words_of_kueue(api, trainjob["metadata"]["name"])
+    return found
+
+
+async def _words_of_kueue(api: TrainJobApi, name: str) -> list[str]:
+    heard: asyncio.Queue[WatchEvent | Exception] = asyncio.Queue()
+    found: list[str] = []
+    with Feeds.of_one(api, name).workloads.subscribe(name, heard.put_nowait), contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(KUEUE_SECONDS):
+            # All that there is comes first; where nobody may listen to Kueue, the exception does.
+            while isinstance(event := await heard.get(), WatchEvent) and event.type is not WatchType.SYNCED:
+                reason = queue.why_it_waits(event.object) if event.is_change else None
+                found += [reason] if reason else []
     return found

@@ -11,7 +11,7 @@ _UNMADE = (
     r"(?:FailedCreate|JobCreationFailed|TrainJobResourcesCreationFailed|PVCCreationFailed|"
     r"HeadlessServiceCreationFailed): .*?"
 )
-_KUEUE = r"(?:Pending|Inadmissible|QuotaReserved|Suspended|Evicted\w*|Preempted\w*|Requeued): .*?"
+_KUEUE = r"(?:Kueue|Pending|Inadmissible|QuotaReserved|Suspended|Evicted\w*|Preempted\w*|Requeued): .*?"
 
 SCHEDULING: tuple[Entry, ...] = (
     entry(
