@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 
 from airflow_kubeflow_trainer.cluster.logs import LogLine
 from airflow_kubeflow_trainer.trainjob.phase import PhaseReport
@@ -15,6 +16,8 @@ class Recorder:
         self.phases: list[str] = []
         self.lines: list[str] = []
         self.notes: list[str] = []
+        self.timed: list[tuple[datetime, str]] = []
+        """Lines and notes that have a time of their own."""
         self.warnings: list[str] = []
         self.on_line: Callable[[str], None] = lambda text: None
         self.on_phase: Callable[[str], None] = lambda phase: None
@@ -24,11 +27,15 @@ class Recorder:
         self.on_phase(report.phase.value)
 
     def line(self, line: LogLine) -> None:
-        self.lines.append(line.text)
-        self.on_line(line.text)
+        text = f"[{line.step}] {line.text}" if line.step else line.text
+        self.lines.append(text)
+        self.timed.append((line.timestamp, text))
+        self.on_line(text)
 
-    def note(self, text: str) -> None:
+    def note(self, text: str, at: datetime | None = None) -> None:
         self.notes.append(text)
+        if at is not None:
+            self.timed.append((at, text))
 
     def warning(self, text: str) -> None:
         self.warnings.append(text)

@@ -7,6 +7,7 @@ import asyncio
 import json
 import sys
 from collections.abc import Callable
+from datetime import datetime
 
 from airflow_kubeflow_trainer.cli.cluster import ask
 from airflow_kubeflow_trainer.cli.exits import Exit
@@ -78,7 +79,7 @@ class _Teller:
     def phase(self, report: PhaseReport) -> None:
         tell(f"# {report}")
 
-    def note(self, text: str) -> None:
+    def note(self, text: str, at: datetime | None = None) -> None:
         tell(f"# {text}")
 
     def warning(self, text: str) -> None:
@@ -96,7 +97,7 @@ def _step(pod: Pod, trainer: str) -> str:
 
 
 def _write_text(line: LogLine) -> None:
-    sys.stdout.write(f"{line.raw}\n")
+    sys.stdout.write(f"[{line.step}] {line.raw}\n" if line.step else f"{line.raw}\n")
     sys.stdout.flush()
 
 

@@ -78,7 +78,7 @@ def _runs_again(pod: Pod) -> bool:
 
 
 async def _read_logs(api: TrainJobApi, evidence: Evidence) -> None:
-    tails = Tails(api, lambda pod, lines: evidence.hear(pod.name, lines))
+    tails = Tails(api, lambda pod, lines: evidence.hear(pod.name, [line.text for line in lines]))
     for pod in evidence.ended_badly():
         if pod.main is not None and pod.main.failure is not None:
             tails.keep(pod)

@@ -1,4 +1,4 @@
-"""Following the log of one rank of a TrainJob, through restarts, new pods and dropped connections."""
+"""Following the log of one node of a TrainJob, through restarts, new pods and dropped connections."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from airflow_kubeflow_trainer.cluster.trainjobs import TrainJobApi
 from airflow_kubeflow_trainer.cluster.watch import lines
@@ -37,6 +37,12 @@ class LogLine:
     """As it is shown: progress bars folded, very long lines cut."""
     raw: str = ""
     """As it was written."""
+    step: str = ""
+    """Whose line it is, where it is not rank 0's: ``node-1``, ``dataset-initializer``."""
+
+
+Note = Callable[[str, datetime | None], None]
+"""Told what happens to a log, and when, by the clock that its lines have; None: now."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +56,7 @@ class _Run:
 
 
 class LogFollower:
-    """Gives every line that one rank writes to ``emit``, each once and in order.
+    """Gives every line that one node writes to ``emit``, each once and in order.
 
     Feed it with :meth:`observe` whenever a pod of the job has changed; :meth:`run` does the reading.
     """
@@ -60,13 +66,17 @@ class LogFollower:
         api: TrainJobApi,
         *,
         job: str,
+        index: int = 0,
+        step: str = "",
         emit: Callable[[LogLine], None],
-        note: Callable[[str], None],
+        note: Note,
         restarted: Callable[[str], None] = lambda pod: None,
     ) -> None:
         self.tail: deque[str] = deque(maxlen=TAIL_LINES)
         self._api = api
         self._job = job
+        self._index = index
+        self._step = step
         self._emit = emit
         self._note = note
         self._restarted = restarted
@@ -74,11 +84,13 @@ class LogFollower:
         self._read_to_its_end: dict[tuple[str, int], asyncio.Event] = {}
         """Of each run that is known, by its pod's uid and number."""
         self._latest: dict[str, Pod] = {}
+        self._mark: str | None = None
+        """Says that another run begins; told with its first line, whose time is the same whoever reads it."""
         self._reading: tuple[str, asyncio.Task[None]] | None = None
 
     def observe(self, pod: Pod) -> None:
-        """Take note of a pod's state; pods of other ranks are passed over."""
-        if pod.job != self._job or pod.index != 0 or pod.main is None:
+        """Take note of a pod's state; pods of other nodes are passed over."""
+        if pod.job != self._job or pod.index != self._index or pod.main is None:
             return
         self._latest[pod.uid] = pod
         restart = pod.main.restart_count
@@ -107,13 +119,14 @@ class LogFollower:
         first = True
         while (run := await self._runs.get()) is not None:
             if run.restart:
-                self._note(f"Pod {run.pod.name} was restarted in place (restart {run.restart})")
+                self._mark = f"Pod {run.pod.name} was restarted in place (restart {run.restart})"
             elif not first:
-                self._note(f"Pod {run.pod.name} took over")
+                self._mark = f"Pod {run.pod.name} took over"
             if run.restart or not first:
                 self._restarted(run.pod.name)
             first = False
             await self._read_in_task(run)
+            self._tell_mark(None)
             self._read_to_its_end[run.pod.uid, run.restart].set()
 
     async def _read_in_task(self, run: _Run) -> None:
@@ -126,7 +139,12 @@ class LogFollower:
             self._reading = None
             task.cancel()
         if not task.cancelled() and (error := task.exception()) is not None:
-            self._note(f"The log of pod {run.pod.name} cannot be read: {error}")
+            self._note(f"The log of pod {run.pod.name} cannot be read: {error}", None)
+
+    def _tell_mark(self, before: datetime | None) -> None:
+        if self._mark is not None:
+            self._note(self._mark, before and just_before(before))
+            self._mark = None
 
     def _add(self, run: _Run) -> None:
         key = (run.pod.uid, run.restart)
@@ -135,7 +153,7 @@ class LogFollower:
             self._runs.put_nowait(run)
 
     async def _read(self, run: _Run) -> None:
-        reader = _Reader(run.pod.name)
+        reader = LineReader(run.pod.name, step=self._step)
         tries_left = TRIES_AFTER_THE_END
         while True:
             try:
@@ -155,7 +173,7 @@ class LogFollower:
             if self._is_over(run):
                 return
 
-    async def _stream(self, run: _Run, reader: _Reader) -> None:
+    async def _stream(self, run: _Run, reader: LineReader) -> None:
         assert run.pod.main is not None
         reader.reconnected()
         async with self._api.stream_log(
@@ -169,6 +187,7 @@ class LogFollower:
             async for raw in lines(chunks, longest=LONGEST_LINE):
                 line = reader.read(raw)
                 if line is not None:
+                    self._tell_mark(line.timestamp)
                     self.tail.append(line.text)
                     self._emit(line)
 
@@ -177,13 +196,18 @@ class LogFollower:
         return pod is None or pod.main is None or pod.main.restart_count != run.restart or not pod.main.running
 
 
+def just_before(moment: datetime) -> datetime:
+    """Give the moment of a remark about what comes next, the same whoever reads it."""
+    return moment - timedelta(microseconds=1)
+
+
 def _is_refusal(error: Exception) -> bool:
     return isinstance(error, ApiError) and error.status < 500 and error.status != 429
 
 
 async def read_log(api: TrainJobApi, pod: Pod, *, follow: bool = False) -> AsyncIterator[LogLine]:
     """Read what the present run of a pod's main container has written; with ``follow`` until it ends."""
-    reader = _Reader(pod.name)
+    reader = LineReader(pod.name)
     container = pod.main.name if pod.main is not None else None
     async with api.stream_log(pod.name, container=container, follow=follow, timestamps=True) as chunks:
         async for raw in lines(chunks):
@@ -194,13 +218,14 @@ async def read_log(api: TrainJobApi, pod: Pod, *, follow: bool = False) -> Async
 _TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
 
 
-class _Reader:
+class LineReader:
     """Turns raw lines with timestamps into LogLines, and skips those that a reconnect repeats."""
 
-    def __init__(self, pod: str) -> None:
+    def __init__(self, pod: str, *, step: str = "") -> None:
         self.since: str | None = None
         """Timestamp of the latest line, as the server wrote it."""
         self._pod = pod
+        self._step = step
         self._latest: datetime | None = None
         self._lines_at_latest = 0
         self._to_skip: int | None = None
@@ -239,7 +264,7 @@ class _Reader:
 
     def _line(self, moment: datetime, text: str) -> LogLine | None:
         shown = fold(text)
-        return LogLine(self._pod, moment, shown, text) if shown else None
+        return LogLine(self._pod, moment, shown, text, self._step) if shown else None
 
 
 def fold(text: str) -> str:

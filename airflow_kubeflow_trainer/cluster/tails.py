@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from airflow_kubeflow_trainer.cluster.logs import LONGEST_LINE, fold
+from airflow_kubeflow_trainer.cluster.logs import LONGEST_LINE, LineReader, LogLine
 from airflow_kubeflow_trainer.cluster.trainjobs import TrainJobApi
 from airflow_kubeflow_trainer.cluster.watch import lines
 from airflow_kubeflow_trainer.exceptions import ApiError, ClusterUnreachableError
@@ -18,7 +18,7 @@ MAX_TAILS = 32
 """How many are kept, and how many may wait to be read: of a thousand pods that all fail, the first to fail."""
 AT_A_TIME = 4
 
-Read = Callable[[Pod, tuple[str, ...]], None]
+Read = Callable[[Pod, tuple[LogLine, ...]], None]
 
 
 class Tails:
@@ -71,7 +71,7 @@ class Tails:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _fetch(self, pod: Pod, container: str, previous: bool) -> None:
-        found: tuple[str, ...] = ()
+        found: tuple[LogLine, ...] = ()
         try:
             async with self._turn:
                 found = await self._last_lines(pod.name, container, previous)
@@ -80,18 +80,22 @@ class Tails:
             pass
         if found:
             self._tails.pop(pod.name, None)
-            self._tails[pod.name] = found
+            self._tails[pod.name] = tuple(line.text for line in found)
             if len(self._tails) > MAX_TAILS:
                 del self._tails[next(iter(self._tails))]
         self._read(pod, found)
 
-    async def _last_lines(self, pod: str, container: str, previous: bool) -> tuple[str, ...]:
-        kept: list[str] = []
+    async def _last_lines(self, pod: str, container: str, previous: bool) -> tuple[LogLine, ...]:
+        kept: list[LogLine] = []
         size = 0
-        async with self._api.stream_log(pod, container=container, previous=previous, tail_lines=READ_LINES) as chunks:
+        reader = LineReader(pod)
+        async with self._api.stream_log(
+            pod, container=container, previous=previous, timestamps=True, tail_lines=READ_LINES
+        ) as chunks:
             async for raw in lines(chunks, longest=LONGEST_LINE):
                 size += len(raw)
                 if size > MAX_BYTES:
                     break
-                kept.append(fold(raw.decode(errors="replace")))
-        return tuple(line for line in kept if line)
+                if (line := reader.read(raw)) is not None:
+                    kept.append(line)
+        return tuple(kept)

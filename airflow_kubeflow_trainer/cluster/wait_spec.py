@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from typing import Any, Protocol
 
+from airflow_kubeflow_trainer.cluster.followers import LogNodes
 from airflow_kubeflow_trainer.cluster.logs import LogLine
 from airflow_kubeflow_trainer.trainjob.diagnosis import Diagnosis
 from airflow_kubeflow_trainer.trainjob.phase import PhaseReport
@@ -22,6 +24,8 @@ class WaitSpec:
     trainer_job: str = "node"
     """Name of the runtime's replicated job that trains; its rank 0 has the log."""
     get_logs: bool = True
+    log_nodes: LogNodes = ()
+    """Nodes whose logs are told beside that of rank 0."""
     admission_timeout: float | None = None
     """Seconds that the TrainJob may stay suspended (in a Kueue queue). None: as long as it takes."""
     startup_timeout: float | None = None
@@ -64,8 +68,8 @@ class Reporter(Protocol):
     def line(self, line: LogLine) -> None:
         """The training wrote a line."""
 
-    def note(self, text: str) -> None:
-        """Something worth a line in the log."""
+    def note(self, text: str, at: datetime | None = None) -> None:
+        """Something worth a line in the log; with the moment that it has there, where it is not now."""
 
     def warning(self, text: str) -> None:
         """Something that may need a person."""

@@ -15,7 +15,8 @@ from dataclasses import replace
 from typing import Any
 
 from airflow_kubeflow_trainer.cluster.feed import Feeds
-from airflow_kubeflow_trainer.cluster.logs import LogFollower, LogLine
+from airflow_kubeflow_trainer.cluster.followers import Followers
+from airflow_kubeflow_trainer.cluster.logs import LogLine
 from airflow_kubeflow_trainer.cluster.queueing import Queue
 from airflow_kubeflow_trainer.cluster.recording import Recording
 from airflow_kubeflow_trainer.cluster.startup import Startup
@@ -106,7 +107,8 @@ class _Waiting:
         self._now = now
         self._evidence = Evidence(spec.trainer_job)
         self._clocks = Clocks(spec)
-        self._told_phase: Phase | None = None
+        # What another process has told already is told once.
+        self._told_phase: str | None = recording.recorder.phase if recording is not None else None
         self._startup = Startup(api, self._evidence, reporter, now=now, heard=self._hear_of_events)
         self._queue = Queue(feeds.workloads, spec.name, spec.submitted, reporter, self._put)
         self._running_pods: set[str] = set()
@@ -118,10 +120,14 @@ class _Waiting:
         """Uid of a pod, and which run of its was the last."""
         self._pods_hidden = False
         self._inbox: asyncio.Queue[Callable[[], Diagnosis | None]] = asyncio.Queue()
-        self._follower = LogFollower(
-            api, job=spec.trainer_job, emit=self._tell_line, note=reporter.note, restarted=self._see_restart
+        self._followers = Followers(
+            api,
+            trainer_job=spec.trainer_job,
+            log_nodes=spec.log_nodes,
+            emit=self._tell_line,
+            note=reporter.note,
+            restarted=self._see_restart,
         )
-        self._reading = asyncio.create_task(self._follower.run()) if spec.get_logs else None
         self._checking: asyncio.Task[None] | None = None
         self._doubting = False
 
@@ -162,28 +168,25 @@ class _Waiting:
 
     async def drain(self) -> None:
         """Let the log come to its end, or to that of the run that was the last."""
-        if self._reading is None:
-            return
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(DRAIN_SECONDS):
                 if self.report is not None and self.report.phase.final:
-                    self._follower.finish()
-                    await asyncio.shield(self._reading)
+                    await self._followers.read_out()
                 elif self._given_up is not None:
-                    await self._follower.until_read(*self._given_up)
+                    await self._followers.until_read(*self._given_up)
 
     async def close(self) -> None:
         self._queue.close()
         await self._startup.close()
         await self._tails.close()
-        tasks = [task for task in (self._reading, self._checking) if task is not None]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._followers.close()
+        if self._checking is not None:
+            self._checking.cancel()
+            await asyncio.gather(self._checking, return_exceptions=True)
 
     def tell(self, report: PhaseReport) -> None:
         """Report a phase, once."""
-        if report.phase is not self._told_phase:
+        if report.phase != self._told_phase:
             self._told_phase = report.phase
             self._reporter.phase(report)
             if self._recording is not None:
@@ -191,7 +194,7 @@ class _Waiting:
                 self._recording.see_phase(report, self._trainjob or {}, pods, trainer_job=self._spec.trainer_job)
 
     def _tell_line(self, line: LogLine) -> None:
-        if self._recording is not None:
+        if self._recording is not None and not line.step:
             self._recording.see_line(line)
         self._reporter.line(line)
 
@@ -216,9 +219,9 @@ class _Waiting:
     def log_tail(self, diagnosis: Diagnosis | None) -> tuple[str, ...]:
         """Give the last words of the pod that the diagnosis names, else the last lines of its log, else of rank 0's."""
         named = diagnosis.pod if diagnosis is not None else None
-        return (
-            self._evidence.last_words(named) or self._tails.of(named) or tuple(self._follower.tail) or self._tails.any()
-        )[-TAIL_LINES:]
+        return (self._evidence.last_words(named) or self._tails.of(named) or self._followers.tail or self._tails.any())[
+            -TAIL_LINES:
+        ]
 
     def _see_trainjob(self, event: WatchEvent) -> Diagnosis | None:
         if self.report is not None and self.report.phase.final:
@@ -308,9 +311,10 @@ class _Waiting:
         self._see_phase()
         if event.type is WatchType.DELETED:
             self._evidence.forget(pod)
-            self._follower.forget(pod)
+            self._followers.forget(pod)
             return
-        self._follower.observe(pod)
+        if self._spec.get_logs:
+            self._followers.observe(pod)
         if pod.main is not None and pod.main.failure is not None and not (pod.stopping or pod.disrupted):
             self._tails.keep(pod)
 
@@ -329,13 +333,15 @@ class _Waiting:
             self._recording.see_events(events)
         self._put(lambda: None)
 
-    def _judge(self, pod: Pod, tail: tuple[str, ...]) -> None:
+    def _judge(self, pod: Pod, tail: tuple[LogLine, ...]) -> None:
         """Decide whether a pod that has failed is worth another run."""
         assert pod.main is not None
         assert pod.main.failure is not None
-        self._evidence.hear(pod.name, tail)
+        texts = [line.text for line in tail]
+        self._evidence.hear(pod.name, texts)
+        self._followers.tell_last_words(pod, tail)
         reason = why_not_again(
-            pod.main.failure, tail, failed_runs=self._failed_runs.see(pod), max_restarts=self._spec.max_restarts
+            pod.main.failure, texts, failed_runs=self._failed_runs.see(pod), max_restarts=self._spec.max_restarts
         )
         if reason is None:
             return

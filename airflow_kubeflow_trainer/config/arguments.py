@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import Any
+from typing import Any, Literal
 
 from airflow_kubeflow_trainer.config.markers import is_template
 from airflow_kubeflow_trainer.config.text import from_text
@@ -157,3 +157,20 @@ def annotation_map(value: Any, *, field: str) -> dict[str, str]:
     if size > _MAX_ANNOTATION_BYTES:
         raise ConfigError(f"{field}: {size} bytes, and Kubernetes keeps {_MAX_ANNOTATION_BYTES} beside our own")
     return {str(key): str(item) for key, item in value.items()}
+
+
+def log_nodes(value: Any, *, field: str = "log_nodes") -> list[int] | Literal["all"]:
+    """Give the ranks of nodes, or ``"all"``; none where there are none.
+
+    :raises ConfigError: it is neither.
+    """
+    if value is None:
+        return []
+    if value == "all":
+        return "all"
+    if isinstance(value, str) or not isinstance(value, Sequence):
+        raise ConfigError(f"{field}: must be 'all' or a list of ranks such as [1, 2], not {value!r}")
+    for rank in value:
+        if isinstance(rank, bool) or not isinstance(rank, int) or rank < 0:
+            raise ConfigError(f"{field}: a rank is a whole number from 0, not {rank!r}")
+    return list(value)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, ParamSpec, TypeVar
 
 import attr
 from airflow.sdk.bases.decorator import DecoratedOperator, Task, _TaskDecorator
@@ -127,6 +127,7 @@ if TYPE_CHECKING:
         runtime_patches: Sequence[RuntimePatch | Mapping[str, Any]] | None = ...,
         queue_name: str | None = ...,
         get_logs: bool = ...,
+        log_nodes: Sequence[int] | Literal["all"] | None = ...,
         deferrable: bool = ...,
         admission_timeout: timedelta | float | None = ...,
         startup_timeout: timedelta | float | None = ...,

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mappin
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, TypeVar
 
 from airflow.providers.common.compat.sdk import AirflowNotFoundException
@@ -31,6 +32,7 @@ from airflow_kubeflow_trainer.hooks.asking import ask
 from airflow_kubeflow_trainer.hooks.connection import DEFAULT_CONN_ID, ClusterSettings
 from airflow_kubeflow_trainer.trainjob.awaiting import Awaited, Verdict
 from airflow_kubeflow_trainer.trainjob.diagnosis import Diagnosis
+from airflow_kubeflow_trainer.trainjob.levels import level_of
 from airflow_kubeflow_trainer.trainjob.phase import PhaseReport
 from airflow_kubeflow_trainer.trainjob.pods import Pod
 from airflow_kubeflow_trainer.trainjob.seen import Seen
@@ -273,9 +275,9 @@ class LoggingReporter:
         self._log.info("TrainJob is %s", report)
 
     def line(self, line: LogLine) -> None:
-        self._log.info(line.text)
+        self._log.log(level_of(line.text), f"[{line.step}] {line.text}" if line.step else line.text)
 
-    def note(self, text: str) -> None:
+    def note(self, text: str, at: datetime | None = None) -> None:
         self._log.info(text)
 
     def warning(self, text: str) -> None:

@@ -11,6 +11,7 @@ from airflow_kubeflow_trainer.config.arguments import (
     count,
     label,
     label_map,
+    log_nodes,
     namespace_name,
     one_of,
     optional_text,
@@ -40,6 +41,7 @@ CHECKED: Mapping[str, Callable[..., Any]] = {
     "queue_name": label,
     "workload_priority_class": label,
     "get_logs": truth,
+    "log_nodes": log_nodes,
     "deferrable": truth,
     "admission_timeout": positive_seconds,
     "startup_timeout": positive_seconds,
@@ -55,6 +57,7 @@ _NEVER_NONE = frozenset({"runtime_kind", "get_logs", "deferrable", "on_finish_ac
 
 _NEVER_RENDERED = _NEVER_NONE | {
     "in_cluster", "admission_timeout", "startup_timeout", "startup_patience", "run_timeout", "max_restarts",
+    "log_nodes",
 }  # fmt: skip
 """Arguments that are no template fields of the operators."""
 

@@ -7,7 +7,7 @@ import time
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn
 
 from airflow.sdk import BaseOperator
 
@@ -22,6 +22,7 @@ from airflow_kubeflow_trainer.config.arguments import (
     patience,
     positive_seconds,
 )
+from airflow_kubeflow_trainer.config.arguments import log_nodes as log_nodes_of
 from airflow_kubeflow_trainer.config.base import ConfigModel
 from airflow_kubeflow_trainer.config.template import (
     from_template,
@@ -75,7 +76,10 @@ class TrainJobOperator(BaseOperator):
     :param runtime_patches: changes to the runtime for this TrainJob: volumes, node selectors, tolerations, ...
     :param queue_name: Kueue's LocalQueue. Default: none.
     :param workload_priority_class: Kueue's WorkloadPriorityClass, by which it may preempt others. Default: none.
-    :param get_logs: write the log of rank 0 to the task's log. Default True.
+    :param get_logs: write the logs of rank 0 and of the initializers to the task's log. Default True. Of a node that
+        fails, the last lines are there always.
+    :param log_nodes: ranks of further nodes whose logs are wanted, such as ``[1, 2]``, or ``"all"`` (of at most 32);
+        their lines begin with ``[node-1]``. Default: none.
     :param deferrable: wait in the triggerer and hold no worker slot. Default True. False waits on the worker, with the
         same outcome.
     :param admission_timeout: how long it may be suspended in a queue; timedelta or seconds. Default: as long as it
@@ -154,6 +158,7 @@ class TrainJobOperator(BaseOperator):
         queue_name: str | None = None,
         workload_priority_class: str | None = None,
         get_logs: bool = True,
+        log_nodes: Sequence[int] | Literal["all"] | None = None,
         deferrable: bool = True,
         admission_timeout: timedelta | float | None = None,
         startup_timeout: timedelta | float | None = DEFAULT_STARTUP_TIMEOUT,
@@ -182,6 +187,7 @@ class TrainJobOperator(BaseOperator):
         self.queue_name = queue_name
         self.workload_priority_class = workload_priority_class
         self.get_logs = get_logs
+        self.log_nodes: Sequence[int] | Literal["all"] = log_nodes_of(log_nodes)
         self.deferrable = deferrable
         self.admission_timeout = positive_seconds(admission_timeout, field="admission_timeout")
         self.startup_timeout = positive_seconds(startup_timeout, field="startup_timeout")

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any, Protocol
 
 from airflow_kubeflow_trainer.cluster.ending import delete, end_earlier_tries, stop
+from airflow_kubeflow_trainer.cluster.followers import LogNodes
 from airflow_kubeflow_trainer.cluster.submission import create_or_adopt, read_runtime
 from airflow_kubeflow_trainer.cluster.trainjobs import TrainJobApi
 from airflow_kubeflow_trainer.cluster.waiting import WaitSpec
@@ -32,6 +33,7 @@ class Task(Protocol):
     runtime: str
     runtime_kind: str
     get_logs: bool
+    log_nodes: LogNodes
     admission_timeout: float | None
     startup_timeout: float | None
     run_timeout: float | None
@@ -134,6 +136,7 @@ def wait_spec(operator: Task, submitted: Submitted, *, deadline: float | None) -
         uid=submitted.trainjob["metadata"]["uid"],
         trainer_job=submitted.trainer_job,
         get_logs=operator.get_logs,
+        log_nodes=operator.log_nodes,
         admission_timeout=operator.admission_timeout,
         startup_timeout=operator.startup_timeout,
         run_timeout=operator.run_timeout,

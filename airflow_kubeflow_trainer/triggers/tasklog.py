@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 from airflow_kubeflow_trainer.cluster.logs import LogLine
+from airflow_kubeflow_trainer.trainjob.levels import level_of
 from airflow_kubeflow_trainer.trainjob.phase import Phase, PhaseReport
 
 
@@ -20,11 +24,18 @@ class TaskLogReporter:
         tell(f"{self._trainjob}: {report}")
 
     def line(self, line: LogLine) -> None:
+        text = f"[{line.step}] {line.text}" if line.step else line.text
         # With the container's own time, Airflow's reader drops what a moved trigger repeats.
-        self._log.info(line.text, timestamp=line.timestamp.isoformat())
+        self._teller(level_of(line.text))(text, timestamp=line.timestamp.isoformat())
 
-    def note(self, text: str) -> None:
-        self._log.info(f"{self._trainjob}: {text}")
+    def note(self, text: str, at: datetime | None = None) -> None:
+        when = {} if at is None else {"timestamp": at.isoformat()}
+        self._log.info(f"{self._trainjob}: {text}", **when)
+
+    def _teller(self, level: int) -> Callable[..., None]:
+        named = {logging.WARNING: self._log.warning, logging.ERROR: self._log.error}
+        found: Callable[..., None] = named.get(level, self._log.info)
+        return found
 
     def warning(self, text: str) -> None:
         self._log.warning(f"{self._trainjob}: {text}")

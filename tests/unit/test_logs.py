@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from podobjects import pod_object, terminated
 
-from airflow_kubeflow_trainer.cluster.logs import MAX_LINE, LogFollower, _Reader, fold
+from airflow_kubeflow_trainer.cluster.logs import MAX_LINE, LineReader, LogFollower, fold
 from airflow_kubeflow_trainer.cluster.watch import lines
 from airflow_kubeflow_trainer.trainjob.pods import Pod
 
@@ -51,7 +51,7 @@ def test_a_very_long_line_is_cut_with_a_mark() -> None:
 
 
 def test_a_reconnect_repeats_no_line_and_loses_none() -> None:
-    reader = _Reader("pod")
+    reader = LineReader("pod")
     first = [b"2026-01-01T00:00:01.1Z a", b"2026-01-01T00:00:02.2Z b", b"2026-01-01T00:00:02.2Z b"]
     # sinceTime has whole seconds: the server sends some lines again, then goes on within the same instant.
     again = [*first[1:], b"2026-01-01T00:00:02.2Z c", b"2026-01-01T00:00:03.3Z d"]
@@ -65,7 +65,7 @@ def test_a_reconnect_repeats_no_line_and_loses_none() -> None:
 
 
 def test_lines_that_are_a_little_out_of_order_are_told_all_the_same() -> None:
-    reader = _Reader("pod")
+    reader = LineReader("pod")
     raw = [
         b"2026-01-01T00:00:02.000000200Z b",
         b"2026-01-01T00:00:02.000000100Z a",
@@ -77,7 +77,7 @@ def test_lines_that_are_a_little_out_of_order_are_told_all_the_same() -> None:
 
 
 def test_a_line_without_a_timestamp_is_told_all_the_same() -> None:
-    reader = _Reader("pod")
+    reader = LineReader("pod")
     raw = [b"2026-01-01T00:00:01.1Z a", b"failed to read the log: no such file", b"2026-01-01T00:00:02.1Z b"]
 
     texts = [line.text for text in raw if (line := reader.read(text))]
@@ -86,7 +86,7 @@ def test_a_line_without_a_timestamp_is_told_all_the_same() -> None:
 
 
 def test_a_line_keeps_the_time_at_which_the_container_wrote_it() -> None:
-    line = _Reader("pod").read(b"2026-01-01T10:20:30.123456789Z hello world")
+    line = LineReader("pod").read(b"2026-01-01T10:20:30.123456789Z hello world")
 
     assert line is not None
     assert (line.text, line.timestamp.isoformat()) == ("hello world", "2026-01-01T10:20:30.123456+00:00")

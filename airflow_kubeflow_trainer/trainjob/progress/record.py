@@ -44,6 +44,11 @@ class Recorder:
             self._events.restore(earlier.get("events"))
             restore(self.progress, earlier)
 
+    @property
+    def phase(self) -> str | None:
+        """The phase that was seen last, by this process or the one before."""
+        return self._phases.current
+
     def see_trainjob(self, trainjob: Mapping[str, Any]) -> None:
         """Take in the TrainJob as the API server gives it: its runtime, what its arguments tell, its trainerStatus."""
         spec = trainjob.get("spec") or {}

@@ -45,6 +45,8 @@ def mapped_in_vain(monkeypatch: pytest.MonkeyPatch) -> None:
         pytest.param({"startup_patience": 5}, "startup_patience: must be a dict", id="patience with nothing"),
         pytest.param({"workload_priority_class": "a b"}, "workload_priority_class: 'a b'", id="no priority class"),
         pytest.param({"max_restarts": -1}, "max_restarts: .*-1", id="less than no restarts"),
+        pytest.param({"log_nodes": "1"}, "log_nodes: .*'all' or a list of ranks", id="nodes as text"),
+        pytest.param({"log_nodes": [1, -2]}, "log_nodes: .*-2", id="a node before the first"),
         pytest.param({"labels": {"a": 1}}, "labels: a must be text", id="a number for a label"),
         pytest.param({"labels": {"a": "b c"}}, "labels: a='b c'", id="no value of a label"),
         pytest.param({"annotations": {"a b": "c"}}, "annotations: 'a b'", id="no key"),

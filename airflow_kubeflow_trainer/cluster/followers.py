@@ -1,0 +1,135 @@
+"""Following the logs of all nodes of a TrainJob that are asked for: rank 0, others by request, and the initializers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Literal
+
+from airflow_kubeflow_trainer.cluster.logs import LogFollower, LogLine, Note, just_before
+from airflow_kubeflow_trainer.cluster.trainjobs import TrainJobApi
+from airflow_kubeflow_trainer.trainjob.pods import Pod
+from airflow_kubeflow_trainer.trainjob.runtime import DATASET_INITIALIZER, MODEL_INITIALIZER
+
+LogNodes = Sequence[int] | Literal["all"]
+"""Which nodes' logs are wanted beside that of rank 0, by their rank."""
+MAX_FOLLOWED = 32
+"""Each costs a connection."""
+MAX_TOLD, TAIL_LINES = 8, 20
+"""Of so many nodes that fail and are not followed so many lines are told."""
+_INITIALIZERS = (DATASET_INITIALIZER, MODEL_INITIALIZER)
+
+
+class Followers:
+    """Gives every line of the nodes that are asked for to ``emit``, each once, and those of one node in order.
+
+    :param restarted: told when rank 0 was restarted or replaced, before its new lines.
+    """
+
+    def __init__(
+        self,
+        api: TrainJobApi,
+        *,
+        trainer_job: str,
+        log_nodes: LogNodes,
+        emit: Callable[[LogLine], None],
+        note: Note,
+        restarted: Callable[[str], None],
+    ) -> None:
+        self._api = api
+        self._trainer_job = trainer_job
+        self._log_nodes = log_nodes
+        self._emit = emit
+        self._note = note
+        self._restarted = restarted
+        self._followers: dict[tuple[str, int], LogFollower] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+        self._told: set[tuple[str, int]] = set()
+        self._too_many = False
+
+    @property
+    def tail(self) -> tuple[str, ...]:
+        """The last lines of rank 0."""
+        first = self._followers.get((self._trainer_job, 0))
+        return tuple(first.tail) if first is not None else ()
+
+    def observe(self, pod: Pod) -> None:
+        """Take note of a pod's state."""
+        follower = self._follower_of(pod)
+        if follower is not None:
+            follower.observe(pod)
+
+    def forget(self, pod: Pod) -> None:
+        """Take note that a pod is gone."""
+        if (follower := self._followers.get((pod.job, pod.index))) is not None:
+            follower.forget(pod)
+
+    def tell_last_words(self, pod: Pod, lines: Sequence[LogLine]) -> None:
+        """Tell the last lines of a node that failed, where not all that it writes is told.
+
+        Of a thousand such nodes, those of the first ones.
+        """
+        place = pod.job, pod.index
+        full = place not in self._told and len(self._told) >= MAX_TOLD
+        if not lines or place in self._followers or full:
+            return
+        self._told.add(place)
+        tail = lines[-TAIL_LINES:]
+        how = pod.main.failure if pod.main is not None else "an error"
+        self._note(f"Pod {pod.name} ended with {how}; its last lines:", just_before(tail[0].timestamp))
+        for line in tail:
+            self._emit(replace(line, step=step_of(pod, self._trainer_job)))
+
+    async def until_read(self, pod_uid: str, run: int) -> None:
+        """Wait until all that one run of a container wrote has been emitted; at once where it is none of ours."""
+        for follower in self._followers.values():
+            await follower.until_read(pod_uid, run)
+
+    async def read_out(self) -> None:
+        """Read what there is, and no pods that come later."""
+        for follower in self._followers.values():
+            follower.finish()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+
+    async def close(self) -> None:
+        """Stop reading."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _follower_of(self, pod: Pod) -> LogFollower | None:
+        place = pod.job, pod.index
+        if place not in self._followers and self._is_wanted(pod):
+            first = place == (self._trainer_job, 0)
+            self._followers[place] = follower = LogFollower(
+                self._api,
+                job=pod.job,
+                index=pod.index,
+                step="" if first else step_of(pod, self._trainer_job),
+                emit=self._emit,
+                note=self._note,
+                restarted=self._restarted if first else lambda pod: None,
+            )
+            self._tasks.append(asyncio.create_task(follower.run()))
+        return self._followers.get(place)
+
+    def _is_wanted(self, pod: Pod) -> bool:
+        if pod.job != self._trainer_job:
+            return pod.job in _INITIALIZERS
+        if pod.index == 0:
+            return True
+        if self._log_nodes != "all" and pod.index not in self._log_nodes:
+            return False
+        if len(self._followers) >= MAX_FOLLOWED:
+            if not self._too_many:
+                self._note(f"The logs of {MAX_FOLLOWED} nodes are followed; of further ones only where they fail", None)
+            self._too_many = True
+            return False
+        return True
+
+
+def step_of(pod: Pod, trainer_job: str) -> str:
+    """Name a pod as the Kubeflow SDK names steps: ``node-1``, ``dataset-initializer``."""
+    return f"{pod.job}-{pod.index}" if pod.job == trainer_job else pod.job

@@ -1,0 +1,63 @@
+"""What the log of a wait has: of which nodes, in which order, how often."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from airflow_kubeflow_trainer.cluster.trainjobs import TrainJobApi
+from airflow_kubeflow_trainer.cluster.waiting import WaitSpec, wait
+
+TWO_NODES: dict[str, Any] = {"trainer": {"numNodes": 2}}
+SPEAK = "for step in 1 2 3; do echo $JOB_COMPLETION_INDEX says $step; done"
+
+
+def spec_of(trainjob: dict[str, Any], **more: Any) -> WaitSpec:
+    return WaitSpec(name=trainjob["metadata"]["name"], uid=trainjob["metadata"]["uid"], **more)
+
+
+async def test_other_nodes_are_told_where_they_are_asked_for_each_in_order(
+    api: TrainJobApi, make: Any, reporter: Any
+) -> None:
+    trainer = {"numNodes": 3}
+    await wait(api, spec_of(await make(SPEAK, trainer=trainer), log_nodes=[2]), reporter)
+
+    told = [f"0 says {step}" for step in (1, 2, 3)]
+    assert [line for line in reporter.lines if line.startswith("0")] == told
+    assert [line for line in reporter.lines if line.startswith("[")] == [
+        f"[node-2] 2 says {step}" for step in (1, 2, 3)
+    ]
+    assert len(reporter.lines) == 6
+
+    everybody = type(reporter)()
+    await wait(api, spec_of(await make(SPEAK, trainer=trainer), log_nodes="all"), everybody)
+    assert sorted(line[:8] for line in everybody.lines if line.startswith("[")) == ["[node-1]"] * 3 + ["[node-2]"] * 3
+
+
+async def test_the_last_lines_of_a_node_that_fails_are_told_though_nobody_asked(
+    api: TrainJobApi, make: Any, reporter: Any, gives_up_at_once: str
+) -> None:
+    script = "if [ $JOB_COMPLETION_INDEX = 1 ]; then seq 100; echo the reason; exit 5; fi; sleep 60"
+
+    outcome = await wait(api, spec_of(await make(script, runtime=gives_up_at_once, **TWO_NODES)), reporter)
+
+    told = [line for line in reporter.lines if line.startswith("[node-1]")]
+    assert told == [*(f"[node-1] {number}" for number in range(82, 101)), "[node-1] the reason"]
+    assert any("ended with exit code 5; its last lines:" in note for note in reporter.notes)
+    assert outcome.log_tail[-1] == "the reason"
+
+
+async def test_two_who_read_one_log_tell_the_same_at_the_same_times(api: TrainJobApi, make: Any, reporter: Any) -> None:
+    """So that Airflow's reader, which drops equal records, shows a trigger's lines once wherever it has moved."""
+    job = await make("echo hello; echo hello; sleep 1; exit 3", **TWO_NODES)
+    other = type(reporter)()
+    spec = spec_of(job, log_nodes=[1], max_restarts=1)
+
+    await asyncio.gather(wait(api, spec, reporter), wait(api, spec, other))
+
+    told = [text for _, text in reporter.timed]
+    assert sorted(reporter.timed)[: len(other.timed)] == sorted(other.timed)[: len(reporter.timed)]
+    assert told.count("hello") == 4
+    marks = [text for text in told if "restarted in place" in text and "node-0-0-" in text]
+    assert marks[0].endswith("(restart 1)")
+    assert min(reporter.timed)[1] in ("hello", "[node-1] hello")
