@@ -66,7 +66,9 @@ async def _diagnose(
 ) -> Diagnosis | None:
     if report.phase is Phase.SUCCEEDED:
         return diagnose_success(trainjob, evidence)
-    if report.phase is Phase.FAILED or any(not _runs_again(pod) for pod in evidence.ended_badly()):
+    if report.phase is Phase.FAILED or any(
+        report.phase is not Phase.RUNNING or not _runs_again(pod) for pod in evidence.ended_badly()
+    ):
         return diagnose_failure(report, evidence)
     if report.phase is Phase.RUNNING:
         return None
