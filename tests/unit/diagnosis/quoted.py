@@ -428,7 +428,7 @@ QUOTED = (
     ),
     Quoted(
         "taints-not-tolerated",
-        "Unschedulable: 0/2 nodes are available: 2 node(s) had untolerated taint(s).",
+        "Unschedulable: 0/2 nodes are available: 2 node(s) had taints that the pod didn't tolerate.",
         f"{K8S} pkg/scheduler/framework/plugins/tainttoleration/taint_toleration.go",
     ),
     Quoted(
