@@ -212,14 +212,14 @@ QUOTED = (
         "OutOfnvidia.com/gpu: Pod was rejected: Node didn't have enough resource: nvidia.com/gpu, requested: 1, used: "
         "8, "
         "capacity: 8",
-        f"{K8S} pkg/kubelet/lifecycle/predicate.go",
+        f"{K8S} pkg/kubelet/lifecycle/predicate.go:400",
     ),
     Quoted(
         "device-not-allocated",
         "UnexpectedAdmissionError: Pod was rejected: Allocate failed due to requested number of devices unavailable "
         "for "
         "nvidia.com/gpu. Requested: 1, Available: 0, which is unexpected",
-        f"{K8S} pkg/kubelet/cm/devicemanager/manager.go",
+        f"{K8S} pkg/kubelet/cm/devicemanager/manager.go:682",
     ),
     Quoted(
         "pod-deadline",
@@ -338,7 +338,7 @@ QUOTED = (
         "runs-as-root",
         'CreateContainerConfigError: container has runAsNonRoot and image will run as root (pod: "x_ml(7)", '
         "container: node)",
-        f"{K8S} pkg/kubelet/kuberuntime/security_context.go",
+        f"{K8S} pkg/kubelet/kuberuntime/security_context_others.go:53",
     ),
     Quoted(
         "program-missing",
@@ -484,7 +484,7 @@ QUOTED = (
         'FailedCreate: Error creating: pods "x-node-0-0-abcde" is forbidden: failed quota: gpus: must specify '
         "limits.cpu "
         "for: node",
-        "apiserver v0.36.3 pkg/admission/plugin/resourcequota/controller.go",
+        f"{K8S} pkg/quota/v1/evaluator/core/pods.go:170",
     ),
     Quoted(
         "limit-range",
