@@ -115,4 +115,28 @@ COMMANDS = (
             _TABLE,
         ),
     ),
+    Command(
+        "cleanup",
+        "list TrainJobs whose task is over, by Airflow's database, and with --yes end them",
+        (
+            Argument(("-y", "--yes"), "end them, as each task's on_kill_action says", {"action": "store_true"}),
+            Argument(
+                ("--older-than",),
+                "leave younger ones alone (default: 600 seconds)",
+                {"type": float, "default": 600.0, "metavar": "SECONDS"},
+            ),
+            Argument(
+                ("--unknown-too",),
+                "those of tasks that this Airflow does not know, too; not where another one uses the namespace",
+                {"action": "store_true"},
+            ),
+            Argument(
+                ("--claims",),
+                "retained claims whose TrainJob is gone, too, and what was trained there",
+                {"action": "store_true"},
+            ),
+            *_CLUSTER,
+            _TABLE,
+        ),
+    ),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from airflow_kubeflow_trainer.cli.cluster import ask
@@ -11,7 +12,7 @@ from airflow_kubeflow_trainer.cli.exits import Exit
 from airflow_kubeflow_trainer.cli.output import age, tell, write_json, write_table
 from airflow_kubeflow_trainer.cli.trainers import trainer_jobs
 from airflow_kubeflow_trainer.cluster.trainjobs import TrainJobApi
-from airflow_kubeflow_trainer.trainjob.identity import task_of
+from airflow_kubeflow_trainer.trainjob.identity import TaskIdentity
 from airflow_kubeflow_trainer.trainjob.phase import phase_of
 
 _COLUMNS = ("NAME", "PHASE", "NODES", "RUNTIME", "AGE", "TASK")
@@ -41,6 +42,7 @@ async def _rows(api: TrainJobApi, selector: str | None) -> list[dict[str, Any]]:
 def _row(trainjob: Mapping[str, Any], trainer_job: str) -> dict[str, Any]:
     metadata, spec = trainjob["metadata"], trainjob["spec"]
     report = phase_of(trainjob, trainer_job=trainer_job)
+    identity = TaskIdentity.of(trainjob)
     return {
         "name": metadata["name"],
         "namespace": metadata["namespace"],
@@ -52,7 +54,7 @@ def _row(trainjob: Mapping[str, Any], trainer_job: str) -> dict[str, Any]:
         "nodes": (spec.get("trainer") or {}).get("numNodes"),
         "runtime": spec["runtimeRef"]["name"],
         "created": metadata["creationTimestamp"],
-        "task": task_of(trainjob),
+        "task": None if identity is None else asdict(identity),
     }
 
 

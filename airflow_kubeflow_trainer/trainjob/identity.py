@@ -102,23 +102,6 @@ def trainjob_name(identity: TaskIdentity, *, base: str | None = None, max_length
     return f"{slug}-{digest}" if slug else f"t{digest[1:]}"
 
 
-def task_of(trainjob: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Read which try of which task a TrainJob was made for; None where it is none of ours."""
-    annotations = trainjob["metadata"].get("annotations") or {}
-    found = {key: annotations.get(f"{PREFIX}/{key.replace('_', '-')}", "") for key in _TASK_FIELDS}
-    if not found["dag_id"] or not found["task_id"]:
-        return None
-    return {**found, "map_index": _number(found["map_index"], -1), "try_number": _number(found["try_number"], 0)}
-
-
-def _number(text: str, otherwise: int) -> int:
-    # Anybody may write annotations.
-    return int(text) if text.removeprefix("-").isdecimal() else otherwise
-
-
-_TASK_FIELDS = ("dag_id", "run_id", "task_id", "map_index", "try_number")
-
-
 def path_segment(text: str) -> str:
     """Make one folder name of any id: letters, digits and ``._+-`` stay, all else becomes ``_``."""
     return re.sub(r"[^A-Za-z0-9._+-]", "_", text).lstrip(".") or "_"

@@ -45,10 +45,20 @@ async def standing(task: TaskKey, uid: str) -> Standing:
     states = await ask(sync_to_async(_states)(task))
     if not states:
         return Standing.UNKNOWN
-    if next(iter(states.values())) in _ENDED_STATES:
+    state = next(iter(states.values()))
+    return judge(state, announced=None if state in _ENDED_STATES else await announced_uid(task), uid=uid)
+
+
+def judge(state: str | None, *, announced: str | None, uid: str) -> Standing:
+    """Tell how the try stands that has created the TrainJob with this uid.
+
+    :param state: the task instance's, whichever its try is now.
+    :param announced: uid of the TrainJob that the present try waits for.
+    """
+    if state in _ENDED_STATES:
         return Standing.OVER
     # Missing: a new try has begun and has not submitted yet. Another: it has.
-    return Standing.GOING_ON if await announced_uid(task) == uid else Standing.OVER
+    return Standing.GOING_ON if announced == uid else Standing.OVER
 
 
 async def announced_uid(task: TaskKey) -> str | None:

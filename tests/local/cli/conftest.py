@@ -68,13 +68,21 @@ class TrainJobs:
 
         return asyncio.run(call())
 
-    def create(self, script: str, *, annotations: dict[str, str] | None = None, **spec: Any) -> str:
+    def create(
+        self,
+        script: str,
+        *,
+        annotations: dict[str, str] | None = None,
+        labels: dict[str, str] | None = None,
+        **spec: Any,
+    ) -> str:
         name = f"c-{uuid4().hex[:8]}"
         trainer = {"command": ["sh", "-c", script], "numProcPerNode": 1, **spec.pop("trainer", {})}
+        metadata = {"name": name, "labels": {**(labels or {}), "test": self.label}, "annotations": annotations or {}}
         manifest = {
             "apiVersion": "trainer.kubeflow.org/v1alpha1",
             "kind": "TrainJob",
-            "metadata": {"name": name, "labels": {"test": self.label}, "annotations": annotations or {}},
+            "metadata": metadata,
             "spec": {"runtimeRef": {"name": "torch-distributed"}, "trainer": trainer, **spec},
         }
         self.ask(lambda api: api.create(manifest))

@@ -33,6 +33,7 @@ def test_ps_shows_what_goes_on_and_with_all_what_has_ended_too(run: Run, trainjo
         "task_id": "llama",
         "map_index": 3,
         "try_number": 2,
+        "ti_id": "",
     }
     header, line = run("ps", *mine).out.splitlines()
     assert header.split() == ["NAME", "PHASE", "NODES", "RUNTIME", "AGE", "TASK"]
