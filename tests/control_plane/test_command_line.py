@@ -67,7 +67,7 @@ def test_all_runtimes_that_trainer_ships_are_listed(run: Run) -> None:
     ("change", "code", "words"),
     [
         pytest.param({}, 0, "would be admitted", id="good"),
-        pytest.param({"name": "1-begins-with-a-digit"}, 1, "DNS-1035", id="the webhook's words"),
+        pytest.param({"name": "1-begins-with-a-digit"}, 1, "must match RFC 1035", id="the webhook's words"),
         pytest.param({"nmae": "x"}, 1, 'unknown field "metadata.nmae"', id="the schema's words"),
     ],
 )
