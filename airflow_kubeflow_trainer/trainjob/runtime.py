@@ -48,8 +48,8 @@ class RuntimeView:
     policy: str = "torch"
     """Trainer's policy, which says how the processes start: ``torch``, ``mpi``, ``jax``, ``xgboost``, ...; empty where
     the runtime has none."""
-    unretained_policies: tuple[int, ...] = ()
-    """Which of its volumeClaimPolicies, as it was read, do not state a retentionPolicy."""
+    claims_unretained: bool = False
+    """Whether one of its volumeClaimPolicies, as it was read, states no retentionPolicy."""
 
     @classmethod
     def from_object(cls, runtime: Mapping[str, Any]) -> Self:
@@ -64,7 +64,7 @@ class RuntimeView:
             resources=next((c.get("resources") or {} for c in _containers(trainer)), {}),
             output_dies_with_trainjob=_claim_dies(template),
             policy=next((key for key in spec.get("mlPolicy") or {} if key != "numNodes"), ""),
-            unretained_policies=_unretained(template),
+            claims_unretained=_unretained(template),
         )
 
     @classmethod
@@ -100,17 +100,14 @@ class RuntimeView:
         JobSet 0.12 fills in a retentionPolicy that is left out when a JobSet is created. What Trainer 2.3 applies later
         lacks it, and is refused as a change of what cannot change: a running job runs on, a suspended one never starts.
         """
-        if not self.unretained_policies:
+        if not self.claims_unretained:
             return None
-        path = "/spec/template/spec/volumeClaimPolicies/{}/retentionPolicy"
-        patch = ",".join(
-            f'{{"op":"add","path":"{path.format(index)}","value":{{"whenDeleted":"Delete"}}}}'
-            for index in self.unretained_policies
-        )
+        # A runtime's volumeClaimPolicies cannot be changed either, so it is made anew.
+        edit = '.spec.template.spec.volumeClaimPolicies[].retentionPolicy.whenDeleted //= "Delete"'
         return (
             f"TrainJobs of runtime {self.name!r} cannot be suspended or resumed, which a queue does, since its "
-            "volumeClaimPolicies state no retentionPolicy. Remedy: "
-            f"kubectl patch {self.kind.lower()} {self.name} --type=json -p '[{patch}]'"
+            "volumeClaimPolicies state no retentionPolicy. Remedy, while no TrainJob uses it: "
+            f"kubectl get {self.kind.lower()} {self.name} -o json | jq '{edit}' | kubectl replace --force -f -"
         )
 
     def max_name_length(self) -> int:
@@ -141,11 +138,9 @@ def _job(job: Mapping[str, Any]) -> RuntimeJob:
     return RuntimeJob(job["name"], _step(job), containers)
 
 
-def _unretained(template: Mapping[str, Any]) -> tuple[int, ...]:
+def _unretained(template: Mapping[str, Any]) -> bool:
     policies = template.get("volumeClaimPolicies") or []
-    return tuple(
-        index for index, policy in enumerate(policies) if not (policy.get("retentionPolicy") or {}).get("whenDeleted")
-    )
+    return any((policy.get("retentionPolicy") or {}).get("whenDeleted") is None for policy in policies)
 
 
 def _claim_dies(template: Mapping[str, Any]) -> bool:

@@ -174,9 +174,10 @@ def test_a_triggerer_that_dies_is_taken_over_and_no_line_is_lost_or_doubled(
 def test_what_no_triggerer_was_there_to_end_is_ended_by_the_maintenance_dag(
     airflow: AirflowStack, cluster: Any, watched: Proxy
 ) -> None:
-    orphaned, waited_for = Run(airflow, cluster, "shell"), Run(airflow, cluster, "shell")
-    for run in (orphaned, waited_for):
-        run.until_training()
+    orphaned = Run(airflow, cluster, "shell")
+    orphaned.until_training()
+    waited_for = Run(airflow, cluster, "shell")
+    waited_for.until_training()
     airflow.kill("triggerer")
     orphaned.mark("failed")
     airflow.start_component("triggerer")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import re
+import asyncio
+import contextlib
 from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
@@ -14,9 +14,8 @@ from airflow_kubeflow_trainer.cluster import ending, events
 from airflow_kubeflow_trainer.cluster.resources import CLUSTER_TRAINING_RUNTIMES
 from airflow_kubeflow_trainer.cluster.trainjobs import TrainJobApi
 from airflow_kubeflow_trainer.cluster.waiting import Outcome, WaitSpec, wait
-from airflow_kubeflow_trainer.exceptions import ConfigError
+from airflow_kubeflow_trainer.exceptions import ApiError, ConfigError, NotFoundError
 from airflow_kubeflow_trainer.trainjob.diagnosis import Cause
-from tests.control_plane.plane import ControlPlane
 from tests.reporting import Recorder
 
 pytestmark = [pytest.mark.usefixtures("node"), pytest.mark.timeout(180)]
@@ -89,9 +88,7 @@ async def test_a_jobset_that_may_not_be_created_is_told_by_its_trainjob(api: Tra
     assert "TrainJobResourcesCreationFailed" in message
 
 
-async def test_the_remedy_for_a_runtime_that_cannot_be_suspended_works(
-    plane: ControlPlane, api: TrainJobApi, make: Make
-) -> None:
+async def test_the_remedy_for_a_runtime_that_cannot_be_suspended_works(api: TrainJobApi, make: Make) -> None:
     runtime = await api.get_runtime("torch-distributed")
     claims = (await api.get_runtime("torchtune-llama3.2-1b"))["spec"]["template"]["spec"]["volumeClaimPolicies"]
     name = f"claims-{uuid4().hex[:6]}"
@@ -101,16 +98,30 @@ async def test_the_remedy_for_a_runtime_that_cannot_be_suspended_works(
     runtime["spec"]["template"]["spec"]["volumeClaimPolicies"] = claims
     await api.client.create(CLUSTER_TRAINING_RUNTIMES.path(), runtime)
     job = await make("exec sleep 60", runtime=name)
-    with pytest.raises(ConfigError, match="cannot be suspended") as refused:
+    with pytest.raises(ConfigError, match="cannot be suspended.*jq .*retentionPolicy.whenDeleted //= .Delete.*replace"):
         await ending.suspend(api, job["metadata"]["name"], True)
 
-    found = re.search(r"kubectl patch clustertrainingruntime (\S+) --type=json -p '(.*)'", str(refused.value))
-    assert found is not None
-    path = CLUSTER_TRAINING_RUNTIMES.path(name=found[1])
-    await api.client.patch(path, json.loads(found[2]), content_type="application/json-patch+json")
+    # What `kubectl replace --force` does with it: to delete and to create. Only a change in place is refused.
+    await api.delete(job["metadata"]["name"])
+    for policy in claims:
+        policy["retentionPolicy"] = {"whenDeleted": "Delete"}
+    path = CLUSTER_TRAINING_RUNTIMES.path(name=name)
+    with pytest.raises(ApiError, match="Value is immutable"):
+        await api.client.patch(path, {"spec": runtime["spec"]})
+    await api.client.delete(path)
+    await gone(api, path)
+    await api.client.create(CLUSTER_TRAINING_RUNTIMES.path(), runtime)
 
     job = await make("sleep 2", runtime=name, suspend=True)
     assert job["spec"]["suspend"] is True
     await ending.suspend(api, job["metadata"]["name"], False)
     outcome = await outcome_of(api, job, startup_timeout=60)
     assert outcome.diagnosis is None
+
+
+async def gone(api: TrainJobApi, path: str) -> None:
+    with contextlib.suppress(NotFoundError):
+        async with asyncio.timeout(60):
+            while True:
+                await api.client.get(path)
+                await asyncio.sleep(0.1)

@@ -353,7 +353,7 @@ def test_a_queue_or_suspension_that_would_hang_is_refused_with_the_remedy(
     shell = operator("true", **{argument: value})
     shell.runtime = "torchtune-llama3.2-1b"
 
-    with pytest.raises(ConfigError, match=rf"{argument}: .*'torchtune-llama3.2-1b'.*kubectl patch clustertrainingrun"):
+    with pytest.raises(ConfigError, match=rf"{argument}: .*kubectl get clustertrainingruntime torchtune-llama3.2-1b"):
         shell.execute(task.context())
 
     assert mine(hook, task) == []
