@@ -33,7 +33,8 @@ def rendered_task(options: argparse.Namespace) -> tuple[TrainJobOperator, TaskId
     os.environ.setdefault("_AIRFLOW_PROCESS_CONTEXT", "server")
     # What is written here is the answer alone; DAG files print, and Airflow logs.
     with contextlib.redirect_stdout(sys.stderr):
-        from airflow_kubeflow_trainer.operators.base import TrainJobOperator, identity_of
+        from airflow_kubeflow_trainer.operators.base import TrainJobOperator
+        from airflow_kubeflow_trainer.operators.tries import identity_of
 
         dag = _dag(options.dag_id, options.dag_file)
         if not dag.has_task(options.task_id):

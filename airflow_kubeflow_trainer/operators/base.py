@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import time
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn
 
 from airflow.sdk import BaseOperator
@@ -34,9 +33,11 @@ from airflow_kubeflow_trainer.links.outside import OUTSIDE_LINKS
 from airflow_kubeflow_trainer.links.training import TrainingLink
 from airflow_kubeflow_trainer.operators.arguments import CHECKED, check_argument, config_as_template
 from airflow_kubeflow_trainer.operators.rendered import manifest_parts, to_yaml
+from airflow_kubeflow_trainer.operators.tries import deadline_of, deferral_limit, identity_of
+from airflow_kubeflow_trainer.trainjob.checks import check_that_the_model_is_kept
 from airflow_kubeflow_trainer.trainjob.identity import TaskIdentity, trainjob_name
 from airflow_kubeflow_trainer.trainjob.manifest import JobOptions
-from airflow_kubeflow_trainer.trainjob.runtime import RuntimeView
+from airflow_kubeflow_trainer.trainjob.runtime import RuntimeView, stock_runtime
 
 if TYPE_CHECKING:
     import jinja2
@@ -51,8 +52,6 @@ LATER = "{{ }}"
 """Stands for an argument that is known when the task runs."""
 DEFAULT_CONN_ID = "kubernetes_default"
 DEFAULT_STARTUP_TIMEOUT = timedelta(hours=1)
-DEFER_MARGIN_SECONDS = 300.0
-"""How much later than our own deadline Airflow's ends a deferral: on that one neither trigger nor task has a say."""
 
 
 class TrainJobOperator(BaseOperator):
@@ -263,7 +262,7 @@ class TrainJobOperator(BaseOperator):
             # The signal came while the TrainJob was being created, when there was nothing to stop yet.
             self._stop()
             raise TrainJobDeletedError("The task was ended while its TrainJob was being created")
-        wait = execution.wait_spec(self, submitted, deadline=_deadline(context, self.execution_timeout))
+        wait = execution.wait_spec(self, submitted, deadline=deadline_of(context, self.execution_timeout))
         if not self.deferrable:
             ended = execution.wait_here(self.hook(), identity, wait, submitted.result, self.log)
             return self.execute_complete(context, ended)
@@ -308,7 +307,7 @@ class TrainJobOperator(BaseOperator):
             trigger=trigger,
             method_name="execute_complete",
             kwargs={"awaited": trigger.serialize()[1]},
-            timeout=_until(trigger.wait["deadline"]),
+            timeout=deferral_limit(trigger.wait["deadline"]),
         )
 
     def on_kill(self) -> None:
@@ -428,45 +427,3 @@ class TrainJobOperator(BaseOperator):
         from airflow_kubeflow_trainer.hooks.trainer import KubeflowTrainerHook
 
         return KubeflowTrainerHook(**self.cluster)
-
-
-def stock_runtime(runtime: Any, kind: Any) -> RuntimeView | None:
-    """Give a runtime as Trainer ships it; None for one that somebody else has made, or that is not known yet."""
-    known = isinstance(runtime, str) and kind == "ClusterTrainingRuntime"
-    return RuntimeView.stock(runtime) if known else None
-
-
-def check_that_the_model_is_kept(runtime: RuntimeView, output: Any, action: OnFinishAction) -> None:
-    """Refuse to delete a TrainJob whose model goes with it."""
-    if output is None and runtime.output_dies_with_trainjob and action is not OnFinishAction.KEEP_TRAINJOB:
-        raise ConfigError(
-            f"on_finish_action: {action.value!r} would delete the trained model: runtime {runtime.name!r} keeps it on "
-            "a volume that is deleted with the TrainJob. Set output=PersistentVolumeOutput(...), or "
-            "on_finish_action='keep_trainjob'"
-        )
-
-
-def identity_of(context: Mapping[str, Any] | Context) -> TaskIdentity:
-    """Read which try of which task this is."""
-    ti = context["ti"]
-    return TaskIdentity(
-        dag_id=ti.dag_id,
-        run_id=ti.run_id,
-        task_id=ti.task_id,
-        map_index=-1 if ti.map_index is None else ti.map_index,
-        try_number=ti.try_number,
-        ti_id=str(getattr(ti, "id", None) or ""),
-    )
-
-
-def _deadline(context: Context, execution_timeout: timedelta | None) -> float | None:
-    """Give the moment at which the whole try is over, counted from its start, as Airflow counts."""
-    if execution_timeout is None:
-        return None
-    started: datetime = context["ti"].start_date
-    return float(started.timestamp() + execution_timeout.total_seconds())
-
-
-def _until(deadline: float | None) -> timedelta | None:
-    """Give Airflow's own bound on a deferral, which is to come after ours."""
-    return None if deadline is None else timedelta(seconds=max(0.0, deadline - time.time()) + DEFER_MARGIN_SECONDS)

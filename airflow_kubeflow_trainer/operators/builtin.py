@@ -10,11 +10,11 @@ from airflow_kubeflow_trainer.config import Initializer, TorchTuneConfig
 from airflow_kubeflow_trainer.config.base import ConfigModel
 from airflow_kubeflow_trainer.config.markers import is_template
 from airflow_kubeflow_trainer.config.template import from_template, has_templates
-from airflow_kubeflow_trainer.operators.base import TrainJobOperator, stock_runtime
+from airflow_kubeflow_trainer.operators.base import TrainJobOperator
 from airflow_kubeflow_trainer.trainjob.checks import check, check_resuming
 from airflow_kubeflow_trainer.trainjob.manifest import JobOptions, builtin_trainjob
 from airflow_kubeflow_trainer.trainjob.recipe import Case, model_of
-from airflow_kubeflow_trainer.trainjob.runtime import RuntimeView
+from airflow_kubeflow_trainer.trainjob.runtime import RuntimeView, stock_runtime
 from airflow_kubeflow_trainer.trainjob.torchtune import warn_about_dataset
 
 

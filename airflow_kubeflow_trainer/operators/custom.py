@@ -12,10 +12,11 @@ from airflow_kubeflow_trainer.config.markers import has_templates, is_template
 from airflow_kubeflow_trainer.config.payload import storable
 from airflow_kubeflow_trainer.config.text import from_text
 from airflow_kubeflow_trainer.exceptions import ConfigError
-from airflow_kubeflow_trainer.operators.base import LATER, TrainJobOperator, stock_runtime
+from airflow_kubeflow_trainer.operators.base import LATER, TrainJobOperator
 from airflow_kubeflow_trainer.operators.calls import check_call, check_values, encoded, from_context
 from airflow_kubeflow_trainer.trainjob.manifest import JobOptions, custom_trainjob
 from airflow_kubeflow_trainer.trainjob.results import returned_value
+from airflow_kubeflow_trainer.trainjob.runtime import stock_runtime
 from airflow_kubeflow_trainer.trainjob.script import Call
 
 if TYPE_CHECKING:

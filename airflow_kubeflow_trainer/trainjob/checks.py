@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
+from typing import Any
 
+from airflow_kubeflow_trainer.config.actions import OnFinishAction
 from airflow_kubeflow_trainer.exceptions import ConfigError
 from airflow_kubeflow_trainer.trainjob.recipe import CONFIGS, LLAMA_70B, QWEN, Case, NotKnownYetError, Recipe, known
+from airflow_kubeflow_trainer.trainjob.runtime import RuntimeView
 from airflow_kubeflow_trainer.trainjob.settings import component, optimizer, setting
 
 IMMUTABLE_KEYS = ("output_dir", "tokenizer.path", "tokenizer.merges_file", "checkpointer.checkpoint_dir")
@@ -276,3 +279,13 @@ _PROBLEMS: tuple[Callable[[Case], str | None], ...] = (
     _packed_into_no_length,
     _adapter_of_a_tied_output,
 )
+
+
+def check_that_the_model_is_kept(runtime: RuntimeView, output: Any, action: OnFinishAction) -> None:
+    """Refuse to delete a TrainJob whose model goes with it."""
+    if output is None and runtime.output_dies_with_trainjob and action is not OnFinishAction.KEEP_TRAINJOB:
+        raise ConfigError(
+            f"on_finish_action: {action.value!r} would delete the trained model: runtime {runtime.name!r} keeps it on "
+            "a volume that is deleted with the TrainJob. Set output=PersistentVolumeOutput(...), or "
+            "on_finish_action='keep_trainjob'"
+        )

@@ -146,3 +146,9 @@ def _unretained(template: Mapping[str, Any]) -> bool:
 def _claim_dies(template: Mapping[str, Any]) -> bool:
     policies = template.get("volumeClaimPolicies") or []
     return any((policy.get("retentionPolicy") or {}).get("whenDeleted") != "Retain" for policy in policies)
+
+
+def stock_runtime(runtime: Any, kind: Any) -> RuntimeView | None:
+    """Give a runtime as Trainer ships it; None for one that somebody else has made, or that is not known yet."""
+    known = isinstance(runtime, str) and kind == "ClusterTrainingRuntime"
+    return RuntimeView.stock(runtime) if known else None

@@ -33,7 +33,7 @@ from airflow_kubeflow_trainer.exceptions import (
 )
 from airflow_kubeflow_trainer.hooks.trainer import KubeflowTrainerHook
 from airflow_kubeflow_trainer.operators import execution
-from airflow_kubeflow_trainer.operators.base import identity_of
+from airflow_kubeflow_trainer.operators.tries import identity_of
 from airflow_kubeflow_trainer.trainjob.manifest import JobOptions
 from airflow_kubeflow_trainer.trainjob.runtime import RuntimeView
 from airflow_kubeflow_trainer.triggers.trainjob import TrainJobTrigger
