@@ -47,18 +47,26 @@ async def events_about(
 
 
 async def warnings_about(
-    api: TrainJobApi, trainjob: Mapping[str, Any], pod_uids: Iterable[str] = (), *, now: float
+    api: TrainJobApi,
+    trainjob: Mapping[str, Any],
+    pod_uids: Iterable[str] = (),
+    *,
+    now: float,
+    note: Callable[[str], None],
 ) -> list[str]:
-    """Say what events complain of, and what may not be read; nothing where the cluster does not answer."""
-    unread: list[str] = []
+    """Say what events complain of; nothing where the cluster does not answer.
+
+    :param note: is told what may not be read.
+    """
     try:
-        found = await events_about(api, trainjob, pod_uids, note=unread.append)
+        found = await events_about(api, trainjob, pod_uids, note=note)
     except ForbiddenError as error:
-        return [f"events may not be read: {error.message}"]
+        note(f"Its events may not be read: {error.message}")
+        return []
     except (ApiError, ClusterUnreachableError):
-        return unread
+        return []
     troubles = (trouble_of(event, now=now) for event in found)
-    return [*(trouble.words for trouble in troubles if trouble is not None), *unread]
+    return [trouble.words for trouble in troubles if trouble is not None]
 
 
 async def _jobset(api: TrainJobApi, name: str, owner: str, note: Callable[[str], None]) -> list[str]:
@@ -82,7 +90,7 @@ async def _jobs(api: TrainJobApi, trainjob: Mapping[str, Any], note: Callable[[s
 
 def _tell(error: ApiError, note: Callable[[str], None]) -> None:
     if isinstance(error, ForbiddenError):
-        note(f"its parts are known by their names only: {error.message}")
+        note(f"Its parts are known by their names only: {error.message}")
 
 
 def _belongs(item: Mapping[str, Any], owner: str) -> bool:

@@ -85,7 +85,10 @@ class Context:
         """Give how TLS is spoken; None for plain HTTP."""
         if not self.server.startswith("https:"):
             return None
-        context = ssl.create_default_context(cadata=self.cluster.text("certificate-authority"))
+        try:
+            context = ssl.create_default_context(cadata=self.cluster.text("certificate-authority"))
+        except ssl.SSLError as error:
+            raise ConfigError(f"certificate-authority is no certificate: {error.reason or error}") from error
         if self.cluster.content.get("insecure-skip-tls-verify"):
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE

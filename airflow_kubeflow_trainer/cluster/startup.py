@@ -61,10 +61,12 @@ class Startup:
         return [*found, *self._by_events] if self._starting else found
 
     async def warnings(self) -> list[str]:
-        """Read what events warn of now."""
+        """Read what events warn of now; what may not be read is told."""
         if self._trainjob is None:
             return []
-        return await warnings_about(self._api, self._trainjob, self._evidence.pods, now=self._now())
+        return await warnings_about(
+            self._api, self._trainjob, self._evidence.pods, now=self._now(), note=self._reporter.warning
+        )
 
     async def close(self) -> None:
         """Look no more."""

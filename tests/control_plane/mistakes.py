@@ -70,6 +70,7 @@ MISTAKES: dict[str, Mistake] = {
     ),
     "fewer nodes than none": custom(trainjob(trainer={"numNodes": -1}), later="no Job", num_nodes=-1),
     "more nodes than can be counted": custom(trainjob(trainer={"numNodes": 2**31}), num_nodes=2**31),
+    "more nodes than 64 bits count": custom(trainjob(trainer={"numNodes": 10**22}), num_nodes=10**22),
     "half a node": custom(trainjob(trainer={"numNodes": 1.5}), num_nodes=1.5),
     "text for a number of nodes": custom(trainjob(trainer={"numNodes": "two"}), num_nodes="two"),
     "no processes": custom(

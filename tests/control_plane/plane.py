@@ -15,9 +15,9 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -82,7 +82,6 @@ class ControlPlane:
         self._only_crds = only_crds
         self._pki = certificates.make(directory / "pki")
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
-        self._started: dict[str, tuple[tuple[str, ...], dict[str, str]]] = {}
 
     @property
     def server(self) -> str:
@@ -283,18 +282,7 @@ class ControlPlane:
                 hooks.append(hook)
         return hooks
 
-    @contextmanager
-    def without(self, program: str) -> Iterator[None]:
-        """Let one of the programs be gone while the context lasts."""
-        process = self._processes[program]
-        process.kill()
-        process.wait()
-        yield
-        arguments, environment = self._started[program]
-        self._start(program, *arguments, **environment)
-
     def _start(self, program: str, *arguments: str, **environment: str) -> None:
-        self._started[program] = arguments, environment
         with (self.logs / f"{program}.log").open("ab") as log:
             self._processes[program] = subprocess.Popen(
                 [str(BUILT / "bin" / program), *arguments],

@@ -212,12 +212,10 @@ OWN: dict[str, Object] = {
         trainer={"resourcesPerNode": {"requests": {"nvidia.com/gpu": 1, "cpu": 1}}}
     ),
     "a request beyond its limit": trainjob(
-        trainer={
-            "resourcesPerNode": {
-                "limits": {"cpu": 1, "nvidia.com/gpu": 1},
-                "requests": {"cpu": "1500m", "nvidia.com/gpu": 2},
-            }
-        }
+        trainer={"resourcesPerNode": {"limits": {"cpu": 1}, "requests": {"cpu": "1500m"}}}
+    ),
+    "a request for GPUs that is not its limit": trainjob(
+        trainer={"resourcesPerNode": {"limits": {"nvidia.com/gpu": 1}, "requests": {"nvidia.com/gpu": 2}}}
     ),
     "born suspended": trainjob(suspend=True),
 }

@@ -6,7 +6,7 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractContextManager, ExitStack, asynccontextmanager, suppress
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -28,9 +28,7 @@ LISTENS = "trap 'exit 0' USR1; trap 'exit 3' USR2; trap 'exit 143' TERM; while :
 class Teller:
     """The story on one control plane."""
 
-    def __init__(self, client: Client, *, gone: Callable[[], AbstractContextManager[None]]) -> None:
-        """:param gone: lets what reconciles TrainJobs be gone while a context lasts."""
-        self.gone = gone
+    def __init__(self, client: Client) -> None:
         self.namespace = f"story-{uuid4().hex[:8]}"
         self.api = TrainJobApi(client, namespace=self.namespace)
         self.conditions: list[list[Object]] = []
@@ -117,13 +115,6 @@ class Tale:
                 await getattr(teller, deed)(*arguments, **options)
 
         return do
-
-    def without_controllers(self) -> AbstractContextManager[None]:
-        """Let what reconciles TrainJobs be gone on both."""
-        stack = ExitStack()
-        for teller in (self.real, self.ours):
-            stack.enter_context(teller.gone())
-        return stack
 
     async def comes_to(self, accept: Callable[[Object], bool], *, seconds: float = 60) -> None:
         """Wait until both have come so far, and see that they say the same."""

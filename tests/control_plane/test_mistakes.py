@@ -112,6 +112,8 @@ UNSAYABLE = {
     "unknown top": "the TrainJob is ours",
     "wrong type str": "a number becomes text",
     "wrong type obj": "the trainer is ours",
+    "quantity fraction": "an amount becomes text",
+    "quantity beyond 64 bits": "an amount becomes text",
     "wrong bool": "suspend is ours",
     "spec string": "the spec is ours",
     "env int": "a number becomes text",
