@@ -4,9 +4,9 @@
 PYTHON ?= python3
 UV_VERSION := 0.13.9
 AIRFLOWS := 3.1 3.2
-# What runs on each of $(AIRFLOWS) too: tasks that are deferred, mapped, failed and killed, events, and what pages show.
-COMPAT_TESTS := tests/compat tests/airflow/test_finetuning.py tests/airflow/test_functions.py tests/airflow/test_observing.py \
-  tests/ui/test_scenes.py
+# What runs on each of $(AIRFLOWS) too: tasks that are deferred, mapped, failed and killed, and what the pages show.
+COMPAT_TESTS := tests/compat tests/airflow/test_finetuning.py
+COMPAT_UI_TESTS := tests/ui/test_scenes.py
 CHROMIUMS := chromium chromium-browser google-chrome google-chrome-stable
 
 # Tests in which something of a real Airflow dies.
@@ -121,3 +121,4 @@ $(SETUP): pyproject.toml uv.lock | $(UV)
 $(AIRFLOWS:%=test-compat-%): test-compat-%: .build/compat/%/.installed browser
 	@echo "Airflow $*"
 	@AIRFLOW_PYTHON=$(CURDIR)/.build/compat/$*/bin/python AIRFLOW_VERSION=$* $(PYTEST) $(COMPAT_TESTS) $(ARGS)
+	@AIRFLOW_PYTHON=$(CURDIR)/.build/compat/$*/bin/python AIRFLOW_VERSION=$* $(PYTEST) $(COMPAT_UI_TESTS) $(ARGS)

@@ -10,6 +10,8 @@ from typing import Any, TypeVar
 import httpx
 
 T = TypeVar("T")
+LOCKED_TRIES = 5
+"""How often a request is made that finds Airflow's SQLite locked by another of its processes."""
 
 TASK_ENDED = frozenset({"success", "failed", "skipped", "upstream_failed", "removed"})
 RUN_ENDED = frozenset({"success", "failed"})
@@ -155,7 +157,11 @@ class AirflowApi:
     def _call(self, method: str, path: str, **options: Any) -> Any:
         if "Authorization" not in self._http.headers:
             self._log_in()
-        answer = self._http.request(method, f"/api/v2{path}", **options)
+        for _ in range(LOCKED_TRIES):
+            answer = self._http.request(method, f"/api/v2{path}", **options)
+            if not (answer.status_code == httpx.codes.INTERNAL_SERVER_ERROR and "Database error" in answer.text):
+                break
+            time.sleep(1)
         if answer.is_error:
             raise httpx.HTTPStatusError(
                 f"{method} {path}: {answer.status_code} {answer.text[:2000]}", request=answer.request, response=answer

@@ -89,7 +89,8 @@ def test_the_time_that_a_task_may_take_does_not_begin_anew_with_another_triggere
         [datetime.fromisoformat(line.timestamp) for line in log if words in line.text][-1]
         for words in ("starting", "trigger completed")
     )
-    assert (over - begun).total_seconds() < 20
+    # Anew it would be forty.
+    assert (over - begun).total_seconds() < 35
     run.until_trainjobs(0)
 
 
@@ -204,7 +205,7 @@ def test_a_token_that_is_replaced_while_a_task_waits_is_read_again(
 def test_a_line_longer_than_any_view_is_cut_with_a_mark_and_the_whole_tries_log_is_there(
     airflow: AirflowStack, cluster: Any
 ) -> None:
-    script = "echo it runs; head -c 200000 /dev/zero | tr '\\\\0' x; echo; echo after"
+    script = "echo it runs; python -c 'print(200000 * chr(120))'; echo after"
     run = Run(airflow, cluster, "shell", script)
 
     assert run.until()["state"] == "success"
