@@ -72,7 +72,8 @@ def diagnose_not_started(
     reasons = list(dict.fromkeys([*evidence.troubles(), *events]))[-MAX_EVIDENCE:]
     still = f"It was still {report} when {waited} ran out" if waited else f"It is {report}"
     if found is not None:
-        message, remedy = f"{still}: {found.says} ({'; '.join(found.evidence)})", found.remedy
+        words = "; ".join(_with_pod(said, evidence) for said in found.evidence)
+        message, remedy = f"{still}: {found.says} ({words})", found.remedy
     else:
         message, remedy = f"{still}: {'; '.join(reasons[-5:]) or 'the cluster gave no reason'}", ""
     return Diagnosis(
@@ -82,6 +83,12 @@ def diagnose_not_started(
         evidence=tuple(reasons),
         name=found.entry.name if found is not None and found.entry else "",
     )
+
+
+def _with_pod(said: str, evidence: Evidence) -> str:
+    """Name the first of the pods whose trouble something is."""
+    pod = next((pod.name for pod in evidence.pods.values() if pod.phase == "Pending" and pod.trouble == said), None)
+    return said if pod is None else f"{pod}: {said}"
 
 
 def _blame(judged: tuple[Pod, Finding]) -> tuple[bool, bool, int, float, int]:

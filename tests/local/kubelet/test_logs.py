@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime
 import os
 import re
@@ -150,7 +151,7 @@ async def test_a_container_goes_on_without_its_log(idle: Cluster, served: Callab
         volumes=[{"name": "flags", "hostPath": {"path": str(tmp_path)}}],
     )
     await idle.running(path)
-    supervisors = [p for p in psutil.Process().children(recursive=True) if "supervisor" in " ".join(p.cmdline())]
+    supervisors = supervisors_of_containers()
     for process in supervisors:
         resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
     (tmp_path / "1").touch()
@@ -178,12 +179,21 @@ async def test_a_container_whose_end_cannot_be_written_down_ends_as_it_did(idle:
         volumes=[{"name": "flags", "hostPath": {"path": str(tmp_path)}}],
     )
     await idle.running(path)
-    for process in psutil.Process().children(recursive=True):
-        if "supervisor" in " ".join(process.cmdline()):
-            resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
+    for process in supervisors_of_containers():
+        resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
     (tmp_path / "1").touch()
     pod = await idle.finished(path)
     assert pod["status"]["containerStatuses"][0]["state"]["terminated"]["exitCode"] == 3
+
+
+def supervisors_of_containers() -> list[psutil.Process]:
+    """The processes that look after containers; others of this test's come and go."""
+    found = []
+    for process in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if "supervisor" in " ".join(process.cmdline()):
+                found.append(process)
+    return found
 
 
 async def test_a_long_line_is_written_in_parts_of_16_kib_and_read_as_one(tmp_path: Path) -> None:
