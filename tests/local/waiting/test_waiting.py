@@ -262,6 +262,8 @@ async def test_a_suspension_that_does_not_work_is_not_believed(
     claims = (await api.get_runtime("torchtune-llama3.2-1b"))["spec"]["template"]["spec"]["volumeClaimPolicies"]
     runtime["metadata"] = {"name": "claims-without-policy", "labels": runtime["metadata"]["labels"]}
     runtime["spec"]["template"]["spec"]["volumeClaimPolicies"] = claims
+    pod = runtime["spec"]["template"]["spec"]["replicatedJobs"][0]["template"]["spec"]["template"]["spec"]
+    pod["containers"][0]["volumeMounts"] = [{"name": "initializer", "mountPath": "/workspace"}]
     await api.client.create(CLUSTER_TRAINING_RUNTIMES.path(), runtime)
     job = await make("echo up; sleep 4", runtime="claims-without-policy")
     up = asyncio.Event()
