@@ -96,6 +96,8 @@ async def test_the_remedy_for_a_runtime_that_cannot_be_suspended_works(api: Trai
     for policy in claims:
         policy.pop("retentionPolicy", None)
     runtime["spec"]["template"]["spec"]["volumeClaimPolicies"] = claims
+    pod = runtime["spec"]["template"]["spec"]["replicatedJobs"][0]["template"]["spec"]["template"]["spec"]
+    pod["containers"][0]["volumeMounts"] = [{"name": "initializer", "mountPath": "/workspace"}]
     await api.client.create(CLUSTER_TRAINING_RUNTIMES.path(), runtime)
     job = await make("exec sleep 60", runtime=name)
     with pytest.raises(ConfigError, match="cannot be suspended.*jq .*retentionPolicy.whenDeleted //= .Delete.*replace"):
