@@ -31,6 +31,8 @@ def _from_list(value: Any) -> Any:
         raise ValueError("must be a dict of values by name, or Kubernetes' list of {'name': ..., 'value': ...}")
     names = [entry["name"] for entry in value]
     for name in names:
+        if not isinstance(name, str):
+            raise ValueError(f"a variable's name must be text, not {name!r}")
         if names.count(name) > 1:
             raise ValueError(f"{name} is given twice")
     return {
