@@ -16,6 +16,7 @@ pytestmark = [pytest.mark.usefixtures("node"), pytest.mark.timeout(240)]
 TUNE = {"name": "torchtune-llama3.2-1b"}
 WAITS = {"command": ["sh", "-c", LISTENS]}
 FAILS = {"command": ["sh", "-c", "exit 3"]}
+HERE = f"file://{Path(__file__).parent}"
 NO_GPU = {"resourcesPerNode": {"limits": {"nvidia.com/gpu": 0}}}
 
 
@@ -62,15 +63,15 @@ async def a_crash_and_a_restart(tale: Tale) -> None:
 
 
 async def a_failing_initializer(tale: Tale) -> None:
-    initializer = {"dataset": {"storageUri": "nowhere://at/all"}, "model": {"storageUri": "nowhere://at/all"}}
+    # One alone: of two that fail it is chance whose end comes first.
+    initializer = {"dataset": {"storageUri": "nowhere://at/all"}, "model": {"storageUri": HERE}}
     await tale.create({**WAITS, **NO_GPU}, runtimeRef=TUNE, initializer=initializer)
-    # Both start seven times, each time a whole Python.
+    # It starts seven times, each time a whole Python.
     await tale.comes_to(over("Failed"), seconds=200)
 
 
 async def initializers_and_then_the_training(tale: Tale) -> None:
-    here = f"file://{Path(__file__).parent}"
-    initializer = {"dataset": {"storageUri": here}, "model": {"storageUri": here}}
+    initializer = {"dataset": {"storageUri": HERE}, "model": {"storageUri": HERE}}
     await tale.create({**WAITS, **NO_GPU}, runtimeRef=TUNE, initializer=initializer)
     await tale.comes_to(lambda seen: ("node", 0, "Running", 0) in seen["pods"] and seen["jobs"]["node"]["ready"] == 1)
     await tale.signal(SUCCEED)
