@@ -85,7 +85,8 @@ def test_two_nodes_of_two_processes_train_together_and_rank_0_answers(
 
     assert run(operator, task) == {"sum": 10.0, "rank": 0, "text": "$(x) $$ `id`", "more": ["rate"]}
 
-    assert "rank 0 has 10.0" in list(hook.logs(task.xcoms["trainjob"]["name"]))
+    # Two processes write one log: what PyTorch warns of may stand on the same line.
+    assert any("rank 0 has 10.0" in line for line in hook.logs(task.xcoms["trainjob"]["name"]))
 
 
 def test_the_error_of_another_rank_is_the_one_that_is_told(task: Task) -> None:
