@@ -49,6 +49,7 @@ class Recording:
         self._now = now
         self._changed = asyncio.Event()
         self._urgent = asyncio.Event()
+        self._writing = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
         self._read_events: ReadEvents = _no_events
         self._events_wanted = False
@@ -103,7 +104,11 @@ class Recording:
         self.recorder.see_end(diagnosis)
         # Before the cluster forgets them.
         self._events_wanted |= diagnosis is not None
-        await self._write()
+        # What is being published gets through first: it would else replace the last record, and go on asking Airflow
+        # when the wait is over (`dag.test()` has begun to run the task again by then).
+        async with self._writing:
+            await self.close()
+            await self._write()
 
     async def close(self) -> None:
         """Stop publishing."""
@@ -121,7 +126,8 @@ class Recording:
             if self._urgent.is_set() or self._changed.is_set():
                 self._urgent.clear()
                 self._changed.clear()
-                await self._write()
+                async with self._writing:
+                    await self._write()
 
     async def _write(self) -> None:
         if self._events_wanted:
