@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self
 from urllib.parse import urlparse
 
-from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
 from airflow_kubeflow_trainer.config import messages
 from airflow_kubeflow_trainer.config.base import ConfigModel, field_check, is_pending, is_rendered
@@ -20,6 +20,16 @@ _URI = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://\S*")
 _SECRETS = ("access_token", "access_key_id", "secret_access_key")
 _EXAMPLES = {"hf": "hf://owner/name", "s3": "s3://bucket/path", "cache": "cache://schema/table"}
 _READABLE = "would be readable by all who may read TrainJobs or Airflow's templates"
+
+
+def _check_pattern(pattern: str, info: ValidationInfo[Any]) -> str:
+    # Trainer's initializers get all as one variable, and part it at commas (trainer pkg/initializers/utils/utils.py).
+    if "," in pattern and not is_pending(pattern, info):
+        raise ValueError(f"{pattern!r} must not have a comma, which parts two patterns: give each as one of the list")
+    return pattern
+
+
+IgnorePatterns = list[Annotated[str, AfterValidator(_check_pattern)]]
 
 
 class _Source(ConfigModel):
@@ -117,7 +127,7 @@ class HuggingFaceDatasetInitializer(DatasetInitializer):
     scheme: ClassVar[str | None] = "hf"
     token_variable: ClassVar[str | None] = "ACCESS_TOKEN"
 
-    ignore_patterns: list[str] | None = None
+    ignore_patterns: IgnorePatterns | None = None
     """Files that are not fetched, as shell patterns. Default: none."""
 
     @field_check("storage_uri")
@@ -139,7 +149,7 @@ class HuggingFaceModelInitializer(ModelInitializer):
     scheme: ClassVar[str | None] = "hf"
     token_variable: ClassVar[str | None] = "ACCESS_TOKEN"
 
-    ignore_patterns: list[str] | None = None
+    ignore_patterns: IgnorePatterns | None = None
     """Files that are not fetched, as shell patterns. Default: Trainer's, ``*.msgpack *.h5 *.bin *.pt *.pth``."""
 
 
@@ -151,7 +161,7 @@ class S3DatasetInitializer(DatasetInitializer):
 
     scheme: ClassVar[str | None] = "s3"
 
-    ignore_patterns: list[str] | None = None
+    ignore_patterns: IgnorePatterns | None = None
     """Files that are not fetched, as shell patterns. Default: none."""
     endpoint: str | None = None
     """URL of the S3 server. Default: AWS."""
@@ -166,7 +176,7 @@ class S3ModelInitializer(ModelInitializer):
 
     scheme: ClassVar[str | None] = "s3"
 
-    ignore_patterns: list[str] | None = None
+    ignore_patterns: IgnorePatterns | None = None
     """Files that are not fetched, as shell patterns. Default: Trainer's, ``*.msgpack *.h5 *.bin *.pt *.pth``."""
     endpoint: str | None = None
     """URL of the S3 server. Default: AWS."""

@@ -13,6 +13,8 @@ from airflow_kubeflow_trainer.config.base import is_pending
 
 _ALIASES = {"gpu": "nvidia.com/gpu", "storage": "ephemeral-storage"}
 _PLAIN = {"cpu", "memory", "ephemeral-storage"}
+_BYTES = {"memory", "ephemeral-storage"}
+_FEWEST_BYTES = 2**20
 _QUANTITY = re.compile(r"\+?(\d+(\.\d*)?|\.\d+)(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei|[eE][-+]?\d+)?")
 _SCALES = {
     "": Decimal(1),
@@ -44,6 +46,8 @@ def _check_name(name: str) -> None:
 def _check_quantity(name: str, quantity: Any) -> None:
     if isinstance(quantity, bool) or not _QUANTITY.fullmatch(str(quantity)):
         raise ValueError(f"{name}: {quantity!r} is no quantity; write a number, or text such as '500m' or '16Gi'")
+    if resource_name(name) in _BYTES and amount(quantity) < _FEWEST_BYTES:
+        raise ValueError(f"{name}: {quantity} is a number of bytes, too few to run in; write '{quantity}Gi'")
     if "/" in resource_name(name) and not str(quantity).isdecimal():
         raise ValueError(f"{name}: {quantity!r} must be a whole number: devices are not shared out")
 

@@ -190,7 +190,10 @@ class KubeflowTrainerHook(BaseHook):
         return self._call(lambda api: observing.look(api, awaited, seen))
 
     def logs(self, name: str, *, trainer_job: str = "node", index: int = 0) -> Iterator[str]:
-        """Give the lines that one node of a TrainJob has written so far; none where it has no pod (any more)."""
+        """Give the lines that one node of a TrainJob has written so far; none where it has no pod (any more).
+
+        :raises NotFoundError: there is no such TrainJob.
+        """
         yield from self._call(lambda api: _read_log(api, name, trainer_job, index))
 
     def events(self, name: str) -> list[dict[str, Any]]:
@@ -312,6 +315,7 @@ async def _read_log(api: TrainJobApi, name: str, trainer_job: str, index: int) -
     pods = [Pod.from_object(pod) for pod in await api.pods(name)]
     wanted = [pod for pod in pods if pod.job == trainer_job and pod.index == index and pod.main is not None]
     if not wanted:
+        await api.get(name)
         return []
     newest = max(wanted, key=lambda pod: pod.created_at)
     container = newest.main.name if newest.main else None

@@ -30,7 +30,7 @@ LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     options = _parser().parse_args(arguments)
-    options.folder = ClusterFolder(options.dir.expanduser().resolve())
+    options.folder = ClusterFolder(options.dir)
     run: Callable[[argparse.Namespace], int] = options.run
     try:
         return run(options)
@@ -198,7 +198,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     common = argparse.ArgumentParser(add_help=False)
     where = "the cluster's folder (default: %(default)s)"
-    common.add_argument("--dir", type=Path, default=DEFAULT_DIRECTORY, help=where)
+    common.add_argument("--dir", type=arguments.folder, default=DEFAULT_DIRECTORY, help=where)
     _add_up(commands.add_parser("up", parents=[common], help="run the cluster until Ctrl-C"))
     down = commands.add_parser("down", parents=[common], help="stop the cluster of a folder")
     down.set_defaults(run=_down)
@@ -206,7 +206,7 @@ def _parser() -> argparse.ArgumentParser:
     status.set_defaults(run=_status)
     node = commands.add_parser("node", parents=[common], help="provoke a node's troubles")
     node.add_argument("operation", choices=("cordon", "drain", "lose", "restore"))
-    node.add_argument("name", nargs="?", default=NODE_NAME, help="the node (default: %(default)s)")
+    node.add_argument("name", nargs="?", type=arguments.name, default=NODE_NAME, help="the node (default: %(default)s)")
     node.set_defaults(run=_node)
     _add_kubelet(commands.add_parser("kubelet", help="be a node of another cluster until Ctrl-C"))
     return parser
@@ -229,11 +229,13 @@ def _add_kubelet(kubelet: argparse.ArgumentParser) -> None:
     )
     kubelet.add_argument(
         "--dir",
-        type=Path,
+        type=arguments.folder,
         default=DEFAULT_DIRECTORY / "node",
         help="where pods and volumes lie (default: %(default)s)",
     )
-    kubelet.add_argument("--name", default=NODE_NAME, help="the node's name (default: %(default)s)")
+    kubelet.add_argument(
+        "--name", type=arguments.name, default=NODE_NAME, help="the node's name (default: %(default)s)"
+    )
     kubelet.add_argument(
         "--client-ca",
         type=Path,
@@ -251,7 +253,7 @@ def _add_node_options(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="PATTERN=PATH",
-        help="run images of that name in a Python environment of this machine",
+        help="run images whose name is like PATTERN (*, ?) in the Python environment at PATH; may be repeated",
     )
     parser.add_argument(
         "--env",
@@ -267,7 +269,8 @@ def _add_node_options(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="RESOURCE=QUANTITY",
-        help="what the node is to offer instead of what this machine has, for example nvidia.com/gpu=2",
+        help="what the node is to offer instead of what this machine has, for example nvidia.com/gpu=2; "
+        "may be repeated",
     )
     parser.add_argument(
         "--restart-backoff-seconds",

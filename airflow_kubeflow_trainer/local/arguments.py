@@ -40,6 +40,21 @@ def image(text: str) -> tuple[str, Path]:
     return pattern, path
 
 
+def folder(text: str) -> Path:
+    """Read the path of a folder that is there or can be made."""
+    path = Path(text).expanduser().resolve()
+    if path.exists() and not path.is_dir():
+        raise ArgumentTypeError(f"{path} is no folder")
+    return path
+
+
+def name(text: str) -> str:
+    """Read the name of a node."""
+    if not text:
+        raise ArgumentTypeError("a node has a name")
+    return text
+
+
 def seconds(text: str) -> float:
     """Read a duration; 0 is one."""
     try:

@@ -123,7 +123,10 @@ def _trainjob(options: JobOptions, trainer: Mapping[str, Any]) -> dict[str, Any]
     if initializer:
         spec["initializer"] = initializer
     spec["trainer"] = dict(trainer)
-    spec["runtimePatches"] = [_own_patch(options), *(patch.wire() for patch in options.runtime_patches)]
+    patches = [patch.wire() for patch in options.runtime_patches]
+    if options.output is not None:
+        _check_output_is_alone(patches)
+    spec["runtimePatches"] = [_own_patch(options), *patches]
     _check_managers(spec["runtimePatches"])
     return {
         "apiVersion": "trainer.kubeflow.org/v1alpha1",
@@ -222,6 +225,29 @@ def _output_is_fresh(options: JobOptions) -> bool:
     if options.output is not None:
         return options.output.sub_path is None
     return options.runtime.output_dies_with_trainjob and not options.runtime_patches
+
+
+def _check_output_is_alone(patches: list[dict[str, Any]]) -> None:
+    """Refuse patches that meet `output`: Trainer admits them, but no pod can be made, which only an event says."""
+    jobs = ("trainingRuntimeSpec", "template", "spec", "replicatedJobs")
+    pod = ("template", "spec", "template", "spec")
+    for job in (job for patch in patches for job in _at(patch, *jobs)):
+        if any(volume.get("name") == OUTPUT_VOLUME for volume in _at(job, *pod, "volumes")):
+            raise ConfigError(
+                f"runtime_patches: the volume name {OUTPUT_VOLUME!r} belongs to the claim of output; choose another"
+            )
+        mounts = [mount for container in _at(job, *pod, "containers") for mount in container.get("volumeMounts") or ()]
+        if any(str(mount.get("mountPath")).rstrip("/") == OUTPUT_PATH for mount in mounts):
+            raise ConfigError(
+                f"runtime_patches: {OUTPUT_PATH} is where output mounts its claim; mount elsewhere, or leave output out"
+            )
+
+
+def _at(found: Any, *keys: str) -> Any:
+    """Follow keys to a list; none where one of them is missing."""
+    for key in keys:
+        found = (found or {}).get(key)
+    return found or ()
 
 
 def _check_managers(patches: list[dict[str, Any]]) -> None:

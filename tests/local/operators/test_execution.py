@@ -59,6 +59,8 @@ def test_a_task_that_waits_on_the_worker_ends_with_its_trainjob(hook: KubeflowTr
     (trainjob,) = mine(hook, task)
     assert task.xcoms["trainjob"] == {key: trainjob["metadata"][key] for key in ("name", "namespace", "uid")}
     assert list(hook.logs(trainjob["metadata"]["name"])) == ["hello"]
+    with pytest.raises(NotFoundError, match="no-such-job"):
+        list(hook.logs("no-such-job"))
     assert hook.diagnose(trainjob["metadata"]["name"]) is None
 
 

@@ -37,6 +37,9 @@ CONFIG_MISTAKES = [
     pytest.param({"env": {"X": {"name": "s"}}}, r"X: SecretRef needs the key", id="a whole secret for a variable"),
     pytest.param({"resources_per_node": {"gpus": 1}}, r"'gpus' is no resource", id="an unknown resource"),
     pytest.param({"resources_per_node": {"cpu": "x"}}, r"cpu: 'x' is no quantity", id="no quantity"),
+    pytest.param(
+        {"resources_per_node": {"memory": 16}}, r"memory: 16 is a number of bytes, .*'16Gi'", id="memory without a unit"
+    ),
     pytest.param({"resources_per_node": {"gpu": 1, "mig-1g.5gb": 1}}, r"one kind of GPU", id="GPU and MIG"),
     pytest.param(
         {"peft_config": {"lora_attn_modules": []}}, r"peft_config.lora_attn_modules: must not be empty", id="no LoRA"
@@ -103,6 +106,11 @@ def test_the_same_mistake_is_refused_when_a_template_brings_it(wrong: dict[str, 
         pytest.param({"model": {"storage_uri": ""}}, r"model.storage_uri: must not be empty$", id="no URI"),
         pytest.param({"dataset": "s3://"}, r"dataset.storage_uri: 's3://' must say what", id="no bucket"),
         pytest.param({"model": 5}, r"^initializer.model: must be a URI, ModelInitializer\(", id="a number"),
+        pytest.param(
+            {"model": {"storage_uri": "hf://a/b", "ignore_patterns": ["*.pth,*.bin"]}},
+            r"model.ignore_patterns.0: '\*.pth,\*.bin' must not have a comma",
+            id="two patterns in one",
+        ),
         pytest.param(
             {"model": {"storage_uri": "hf://a/b", "secretref": "x"}}, "did you mean 'secret_ref'", id="a misspelt field"
         ),

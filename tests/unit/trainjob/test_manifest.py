@@ -77,6 +77,43 @@ def test_the_output_is_mounted_where_torchtune_writes_and_is_the_tasks_result() 
     assert mount["subPath"] == "retrain_llm/manual__2026+00_00/tune/x-1"
 
 
+def patch_of_node(number: int = 0, **pod: Any) -> RuntimePatch:
+    job = {"name": "node", "template": {"spec": {"template": {"spec": pod}}}}
+    return RuntimePatch(
+        manager=f"example.com/{number}",
+        training_runtime_spec={"template": {"spec": {"replicated_jobs": [job]}}},
+    )
+
+
+@pytest.mark.parametrize(
+    ("pod", "message"),
+    [
+        pytest.param(
+            {"volumes": [{"name": "trained-model", "emptyDir": {}}]}, "'trained-model' belongs", id="its name"
+        ),
+        pytest.param(
+            {"containers": [{"name": "node", "volumeMounts": [{"name": "a", "mountPath": "/workspace/output/"}]}]},
+            "/workspace/output is where output mounts its claim",
+            id="its place",
+        ),
+    ],
+)
+def test_a_patch_cannot_take_what_belongs_to_the_output(pod: dict[str, Any], message: str) -> None:
+    patches = (patch_of_node(**pod),)
+
+    with pytest.raises(ConfigError, match=f"^runtime_patches: .*{message}"):
+        builtin_trainjob(options(runtime_patches=patches, output=PersistentVolumeOutput("models")), GPU)
+
+    assert builtin_trainjob(options(runtime_patches=patches), GPU)["spec"]["runtimePatches"][1:]
+
+
+def test_more_patches_than_trainer_takes_are_refused_with_their_number() -> None:
+    patches = tuple(patch_of_node(number) for number in range(16))
+
+    with pytest.raises(ConfigError, match=r"^runtime_patches: 16 patches, and there may be 15; join them"):
+        builtin_trainjob(options(runtime_patches=patches), GPU)
+
+
 def test_without_an_output_nothing_is_returned() -> None:
     assert output_location(options()) is None
     assert "spec" not in node_patch(builtin_trainjob(options(), GPU))
