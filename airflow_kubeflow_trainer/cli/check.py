@@ -10,14 +10,13 @@ from airflow_kubeflow_trainer.cli.exits import Exit
 from airflow_kubeflow_trainer.cli.output import write_json
 from airflow_kubeflow_trainer.cluster import checking
 from airflow_kubeflow_trainer.cluster.checking import Finding
-
-_DEFAULT = "kubernetes_default"
+from airflow_kubeflow_trainer.hooks.reaching import DEFAULT_CONN_ID
 
 
 def run(options: argparse.Namespace) -> int:
     """Say what was found."""
     if options.conn_id is None and options.kubeconfig is None and options.context is None:
-        options.conn_id = _DEFAULT
+        options.conn_id = DEFAULT_CONN_ID
     findings = ask(options, checking.check)
     if options.output == "json":
         write_json([dataclasses.asdict(finding) for finding in findings])

@@ -17,7 +17,6 @@ from airflow_kubeflow_trainer.cluster import credentials
 from airflow_kubeflow_trainer.cluster.credentials import Credentials
 from airflow_kubeflow_trainer.exceptions import ConfigError
 
-DEFAULT_CONN_ID = "kubernetes_default"
 DEFAULT_NAMESPACE = "default"
 _POD_NAMESPACE_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 

@@ -29,32 +29,32 @@ from airflow_kubeflow_trainer.config.template import (
     has_templates,
 )
 from airflow_kubeflow_trainer.exceptions import ConfigError, KubeflowTrainerError, TrainJobDeletedError
+from airflow_kubeflow_trainer.hooks.reaching import DEFAULT_CONN_ID, ReachesCluster
 from airflow_kubeflow_trainer.links.outside import OUTSIDE_LINKS
 from airflow_kubeflow_trainer.links.training import TrainingLink
 from airflow_kubeflow_trainer.operators.arguments import CHECKED, check_argument, config_as_template
 from airflow_kubeflow_trainer.operators.rendered import manifest_parts, to_yaml
-from airflow_kubeflow_trainer.operators.tries import deadline_of, deferral_limit, identity_of
+from airflow_kubeflow_trainer.operators.tries import deadline_of, identity_of
 from airflow_kubeflow_trainer.trainjob.checks import check_that_the_model_is_kept
 from airflow_kubeflow_trainer.trainjob.identity import TaskIdentity, trainjob_name
 from airflow_kubeflow_trainer.trainjob.manifest import JobOptions
 from airflow_kubeflow_trainer.trainjob.runtime import RuntimeView, stock_runtime
+from airflow_kubeflow_trainer.triggers.deferral import deferral_limit
 
 if TYPE_CHECKING:
     import jinja2
     from airflow.sdk import Context
     from airflow.sdk.definitions.mappedoperator import OperatorPartial
 
-    from airflow_kubeflow_trainer.hooks.trainer import KubeflowTrainerHook
     from airflow_kubeflow_trainer.triggers.event import TrainJobEvent
     from airflow_kubeflow_trainer.triggers.trainjob import TrainJobTrigger
 
 LATER = "{{ }}"
 """Stands for an argument that is known when the task runs."""
-DEFAULT_CONN_ID = "kubernetes_default"
 DEFAULT_STARTUP_TIMEOUT = timedelta(hours=1)
 
 
-class TrainJobOperator(BaseOperator):
+class TrainJobOperator(ReachesCluster, BaseOperator):
     """Runs one TrainJob for each try of a task.
 
     :param runtime: name of the training runtime.
@@ -410,20 +410,3 @@ class TrainJobOperator(BaseOperator):
         self.template_fields = (*type(self).template_fields, *parts)
         for title, text in parts.items():
             setattr(self, title, text)
-
-    @property
-    def cluster(self) -> dict[str, Any]:
-        """The hook's arguments: names only."""
-        return {
-            "kubernetes_conn_id": optional_text(self.kubernetes_conn_id, field="kubernetes_conn_id"),
-            "namespace": namespace_name(self.namespace),
-            "in_cluster": self.in_cluster,
-            "config_file": self.config_file,
-            "cluster_context": self.cluster_context,
-        }
-
-    def hook(self) -> KubeflowTrainerHook:
-        """Make the hook that this operator's fields describe."""
-        from airflow_kubeflow_trainer.hooks.trainer import KubeflowTrainerHook
-
-        return KubeflowTrainerHook(**self.cluster)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -11,9 +10,6 @@ from airflow_kubeflow_trainer.trainjob.identity import TaskIdentity
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
-
-DEFER_MARGIN_SECONDS = 300.0
-"""How much later than our own deadline Airflow's ends a deferral: on that one neither trigger nor task has a say."""
 
 
 def identity_of(context: Mapping[str, Any] | Context) -> TaskIdentity:
@@ -35,8 +31,3 @@ def deadline_of(context: Context, execution_timeout: timedelta | None) -> float 
         return None
     started: datetime = context["ti"].start_date
     return float(started.timestamp() + execution_timeout.total_seconds())
-
-
-def deferral_limit(deadline: float | None) -> timedelta | None:
-    """Give Airflow's own bound on a deferral, which is to come after ours."""
-    return None if deadline is None else timedelta(seconds=max(0.0, deadline - time.time()) + DEFER_MARGIN_SECONDS)

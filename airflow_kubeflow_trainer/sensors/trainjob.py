@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable, Mapping, Sequence
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowSensorTimeout, AirflowSkipException
@@ -22,18 +20,15 @@ from airflow_kubeflow_trainer.exceptions import (
     TrainJobMissingError,
     TrainJobTimeoutError,
 )
+from airflow_kubeflow_trainer.hooks.reaching import DEFAULT_CONN_ID, ReachesCluster
 from airflow_kubeflow_trainer.trainjob.awaiting import Awaited, Until, Verdict, Which, expire
 from airflow_kubeflow_trainer.trainjob.seen import Seen, Sighting
 from airflow_kubeflow_trainer.trainjob.selectors import check_selector
+from airflow_kubeflow_trainer.triggers.deferral import deferral_limit
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from airflow_kubeflow_trainer.hooks.trainer import KubeflowTrainerHook
-
-DEFAULT_CONN_ID = "kubernetes_default"
-DEFER_MARGIN_SECONDS = 300.0
-"""How much later than the sensor's own deadline Airflow's ends a deferral: ours says what was missing."""
 MEMORY_KEY = "kubeflow_trainer_seen"
 _NAME = re.compile(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?")
 
@@ -46,7 +41,7 @@ class TrainJobSensorMissingError(TrainJobMissingError, AirflowSensorTimeout):
     """The sensor's time ran out, and there was nothing to be seen."""
 
 
-class TrainJobSensor(BaseSensorOperator):
+class TrainJobSensor(ReachesCluster, BaseSensorOperator):
     """Waits until a TrainJob, or all or any of those with some labels, have got where they are awaited.
 
     It only looks: the TrainJobs are left alone, whatever becomes of the sensor. One that is not there yet is waited
@@ -202,7 +197,7 @@ class TrainJobSensor(BaseSensorOperator):
                 deadline=deadline,
             ),
             method_name="execute_complete",
-            timeout=timedelta(seconds=max(0.0, deadline - time.time()) + DEFER_MARGIN_SECONDS),
+            timeout=deferral_limit(deadline),
         )
 
     def _finish(self, verdict: Verdict) -> Any:
@@ -232,23 +227,6 @@ class TrainJobSensor(BaseSensorOperator):
     def _memory(self, context: Context) -> Any:
         """Give Airflow's store for a task's state, where one is needed, and there is one: since 3.3."""
         return context.get("task_state_store") if self.reschedule else None
-
-    @property
-    def cluster(self) -> dict[str, Any]:
-        """The hook's arguments: names only."""
-        return {
-            "kubernetes_conn_id": optional_text(self.kubernetes_conn_id, field="kubernetes_conn_id"),
-            "namespace": namespace_name(self.namespace),
-            "in_cluster": self.in_cluster,
-            "config_file": self.config_file,
-            "cluster_context": self.cluster_context,
-        }
-
-    def hook(self) -> KubeflowTrainerHook:
-        """Make the hook that this sensor's fields describe."""
-        from airflow_kubeflow_trainer.hooks.trainer import KubeflowTrainerHook
-
-        return KubeflowTrainerHook(**self.cluster)
 
 
 def _in_time(verdict: Verdict) -> Verdict:

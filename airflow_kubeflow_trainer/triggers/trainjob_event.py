@@ -9,9 +9,9 @@ from typing import Any
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 
 from airflow_kubeflow_trainer.config.arguments import namespace_name, one_of, optional_text, truth
+from airflow_kubeflow_trainer.hooks.reaching import DEFAULT_CONN_ID
 from airflow_kubeflow_trainer.trainjob.selectors import check_selector
 
-DEFAULT_CONN_ID = "kubernetes_default"
 UNTIL = ("complete", "failed", "finished")
 
 
