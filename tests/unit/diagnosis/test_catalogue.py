@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from diagnosis import provoking
+from diagnosis.failing import FAILURES
 from diagnosis.quoted import QUOTED, Quoted
 from hypothesis import given
 from hypothesis import strategies as st
@@ -35,16 +36,16 @@ def test_what_real_programs_wrote_as_they_failed_names_the_cause(name: str) -> N
     assert found_in(RECORDED[name]["lines"]) == entry_of(name)
 
 
-@pytest.mark.parametrize("name", sorted(provoking.FAILURES["python"]))
+@pytest.mark.parametrize("name", sorted(FAILURES["python"]))
 def test_a_program_that_fails_now_names_the_cause(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    lines = provoking.lines_of(provoking.FAILURES["python"][name])
+    lines = provoking.lines_of(FAILURES["python"][name])
 
     assert found_in(lines) == entry_of(name)
 
 
 def test_everything_that_can_be_provoked_was_recorded() -> None:
-    wanted = {name for group, failures in provoking.FAILURES.items() if group != "python" for name in failures}
+    wanted = {name for group, failures in FAILURES.items() if group != "python" for name in failures}
 
     assert wanted == set(RECORDED)
 
@@ -67,7 +68,7 @@ def test_what_stands_in_a_systems_source_names_the_cause(quoted: Quoted) -> None
 
 def test_every_cause_has_a_message_that_is_real() -> None:
     shown = {quoted.entry for quoted in QUOTED} | {entry_of(name) for name in RECORDED}
-    shown |= {entry_of(name) for name in provoking.FAILURES["python"]}
+    shown |= {entry_of(name) for name in FAILURES["python"]}
 
     assert set(ENTRIES) - shown == set()
     assert shown - set(ENTRIES) <= {""}

@@ -180,8 +180,8 @@ ACCELERATORS: tuple[Entry, ...] = (
         "gpu-broken",
         Source.EXCEPTION,
         _CUDA_ERROR
-        + r" (?P<what>uncorrectable (?:ECC|NVLink) error encountered|GPU is lost|hardware stack error|unrecognized "
-        r"error code)",
+        + r" (?P<what>uncorrectable (?:ECC|NVLink) error|hardware stack error|Invalid access of peer GPU memory over "
+        r"nvlink or a hardware error)",
         says="The GPU itself failed ({what})",
         remedy="Try again on another node, and have this one's GPU looked after",
         cause=Cause.INFRASTRUCTURE,

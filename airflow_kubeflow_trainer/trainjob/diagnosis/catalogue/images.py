@@ -195,9 +195,8 @@ IMAGES: tuple[Entry, ...] = (
     entry(
         "runtime-class-missing",
         Source.WAITING,
-        r"FailedCreatePodSandBox: .*(?:RuntimeHandler \"(?P<handler>[^\"]+)\" not supported|no runtime for "
-        r"\"(?P<name>[^\"]+)\" is "
-        r"configured)",
+        r"FailedCreatePodSandBox: .*(?:failed to find runtime handler (?P<handler>\S+) from runtime list"
+        r"|no runtime for \"(?P<name>[^\"]+)\" is configured)",
         says="The node has no container runtime {handler}{name}",
         remedy="Choose nodes that have it, or take runtimeClassName out of the runtime",
         cause=Cause.NOT_STARTED,

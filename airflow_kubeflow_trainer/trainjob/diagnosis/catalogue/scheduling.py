@@ -218,7 +218,9 @@ SCHEDULING: tuple[Entry, ...] = (
     entry(
         "kueue-queue-missing",
         Source.WAITING,
-        _KUEUE + r"(?P<kind>LocalQueue|ClusterQueue) (?P<queue>\S+) (?:doesn't exist|is inactive|is stopped)",
+        _KUEUE
+        + r"(?:The )?(?P<kind>LocalQueue|ClusterQueue)(?: (?P<queue>\S+))? "
+        r"(?:doesn't exist|is (?:inactive|stopped|terminating or missing))",
         says="Kueue's {kind} {queue} does not exist, or takes no jobs",
         remedy="Correct queue_name, or have the queue made or started",
         cause=Cause.NOT_STARTED,

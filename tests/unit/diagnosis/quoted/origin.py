@@ -1,0 +1,20 @@
+"""A message and where it stands, and the versions of the systems that were looked into."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+K8S = "kubernetes v1.36.3"
+TORCH = "torch 2.13.0"
+CUDA = "CUDA 13.0 cudaGetErrorString"
+CONTAINERD = "containerd v2.3"
+RUNC = "runc v1.5"
+GO = "Go 1.26"
+KUEUE = "kueue v0.15.0"
+
+
+@dataclass(frozen=True)
+class Quoted:
+    entry: str
+    text: str
+    origin: str
