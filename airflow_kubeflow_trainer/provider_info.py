@@ -52,7 +52,7 @@ def get_provider_info() -> dict[str, Any]:
         ),
         "extra-links": [
             "airflow_kubeflow_trainer.links.training.TrainingLink",
-            *(f"airflow_kubeflow_trainer.links.outside.{name}Link" for name in _OUTSIDE),
+            "airflow_kubeflow_trainer.links.outside.OutsideLink",
         ],
         # Airflow 3.2 and later.
         "cli": ["airflow_kubeflow_trainer.cli.airflow_commands.get_commands"],

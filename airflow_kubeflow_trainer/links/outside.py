@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from configparser import InterpolationError
+from typing import Any
 from urllib.parse import quote
 
 from airflow.sdk import BaseOperatorLink
@@ -26,11 +27,24 @@ FIELDS = (*_OF_TRAINJOB, *_OF_OPERATOR, *_OF_TASK)
 class OutsideLink(BaseOperatorLink):
     """Leads to what ``[kubeflow_trainer] <option>`` says; there is none where it says nothing."""
 
-    option: ClassVar[str]
+    def __init__(self, name: str, option: str) -> None:
+        self._name = name
+        self.option = option
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    @property
+    def xcom_key(self) -> str:
+        # By default one for each class.
+        return f"_link_{settings.SECTION}_{self.option}"
 
     def get_link(self, operator: Any, *, ti_key: Any) -> str:
-        template = settings.address(self.option)
-        if not template:
+        try:
+            template = settings.address(self.option)
+        except InterpolationError as error:
+            log.warning("[%s] %s: in a file, a %% is written %%%% (%s)", settings.SECTION, self.option, error)
             return ""
         unknown = set(_FIELD.findall(template)) - set(FIELDS)
         if unknown:
@@ -42,7 +56,7 @@ class OutsideLink(BaseOperatorLink):
                 ", ".join(f"{{{field}}}" for field in FIELDS),
             )
             return ""
-        return fill(template, _values(operator, ti_key))
+        return fill(template, _values(operator, ti_key)) if template else ""
 
 
 def fill(template: str, values: Mapping[str, Any]) -> str:
@@ -67,39 +81,10 @@ def _values(operator: Any, ti_key: Any) -> dict[str, Any]:
     return {**task, **{field: getattr(operator, field, None) for field in _OF_OPERATOR}, **of_trainjob}
 
 
-class DashboardLink(OutsideLink):
-    """Leads to a dashboard of TrainJobs."""
-
-    name = "TrainJob"
-    option = "dashboard_url"
-
-
-class KueueLink(OutsideLink):
-    """Leads to the queue that the TrainJob is in."""
-
-    name = "Kueue"
-    option = "kueue_url"
-
-
-class GrafanaLink(OutsideLink):
-    """Leads to the nodes' and GPUs' load."""
-
-    name = "Grafana"
-    option = "grafana_url"
-
-
-class TensorBoardLink(OutsideLink):
-    """Leads to TensorBoard."""
-
-    name = "TensorBoard"
-    option = "tensorboard_url"
-
-
-class MLflowLink(OutsideLink):
-    """Leads to MLflow."""
-
-    name = "MLflow"
-    option = "mlflow_url"
-
-
-OUTSIDE_LINKS = (DashboardLink(), KueueLink(), GrafanaLink(), TensorBoardLink(), MLflowLink())
+OUTSIDE_LINKS = (
+    OutsideLink("TrainJob", "dashboard_url"),
+    OutsideLink("Kueue", "kueue_url"),
+    OutsideLink("Grafana", "grafana_url"),
+    OutsideLink("TensorBoard", "tensorboard_url"),
+    OutsideLink("MLflow", "mlflow_url"),
+)

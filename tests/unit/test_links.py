@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from airflow.configuration import conf
 
-from airflow_kubeflow_trainer.links.outside import FIELDS, OUTSIDE_LINKS, GrafanaLink, fill
+from airflow_kubeflow_trainer.links import settings
+from airflow_kubeflow_trainer.links.outside import FIELDS, OUTSIDE_LINKS, fill
 from airflow_kubeflow_trainer.links.training import TrainingLink
 from airflow_kubeflow_trainer.provider_info import get_provider_info
 
+[GRAFANA] = [link for link in OUTSIDE_LINKS if link.name == "Grafana"]
 VALUES = {"name": "llama-1", "namespace": "ml", "queue_name": None, "run_id": "manual__2026-01-01T00:00:00+00:00"}
 
 
@@ -35,9 +39,27 @@ def test_an_unknown_name_in_a_template_is_told_and_gives_no_link(
     monkeypatch.setenv("AIRFLOW__KUBEFLOW_TRAINER__GRAFANA_URL", "https://x/{nmae}")
 
     with caplog.at_level(logging.WARNING):
-        assert GrafanaLink().get_link(None, ti_key=None) == ""
+        assert GRAFANA.get_link(None, ti_key=None) == ""
 
     assert "[kubeflow_trainer] grafana_url: there is no {nmae}; there are: {name}, {namespace}" in caplog.text
+
+
+def test_a_lone_percent_sign_in_a_file_is_told_and_gives_no_link(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(conf, "_sections", copy.deepcopy(conf._sections))
+    conf.read_string("[kubeflow_trainer]\ngrafana_url = https://x/?q=a%20b\n")
+
+    with caplog.at_level(logging.WARNING):
+        assert GRAFANA.get_link(None, ti_key=None) == ""
+
+    assert "[kubeflow_trainer] grafana_url: in a file, a % is written %%" in caplog.text
+
+
+def test_in_a_variable_of_the_environment_a_percent_sign_is_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW__KUBEFLOW_TRAINER__GRAFANA_URL", "https://x/?q=a%20b")
+
+    assert settings.address("grafana_url") == "https://x/?q=a%20b"
 
 
 def task_instance(**fields: Any) -> Any:
@@ -77,5 +99,6 @@ def test_airflow_knows_every_link_and_its_option() -> None:
     options = info["config"]["kubeflow_trainer"]["options"]
 
     assert set(info["extra-links"]) == classes
+    assert len({link.xcom_key for link in OUTSIDE_LINKS}) == len(OUTSIDE_LINKS)
     assert {link.option for link in OUTSIDE_LINKS} == options.keys() - {"training_tab"}
     assert all(f"{{{field}}}" in options["grafana_url"]["description"] for field in FIELDS)
