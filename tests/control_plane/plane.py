@@ -15,7 +15,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ from airflow_kubeflow_trainer.cluster.client import Client
 from airflow_kubeflow_trainer.cluster.credentials import Credentials
 from airflow_kubeflow_trainer.exceptions import ApiError, ClusterUnreachableError
 from airflow_kubeflow_trainer.local.pki import KUBELET_CLIENT, KeyPair
-from tests.control_plane import certificates
+from tests.control_plane import certificates, status_server
 
 ROOT = Path(__file__).parents[2]
 BUILT = ROOT / ".build" / "control-plane"
@@ -49,12 +49,13 @@ class Ports:
     api: int
     trainer: int
     trainer_health: int
+    trainer_status: int
     jobset: int
     jobset_health: int
 
     @classmethod
     def free(cls) -> Ports:
-        sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(7)]
+        sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(8)]
         try:
             return cls(*(opened.getsockname()[1] for opened in sockets))
         finally:
@@ -69,9 +70,10 @@ class ControlPlane:
 
     :param only_crds: folder of the CRDs to serve, with no controller behind them: an API server, and nothing else.
         Default: all that belongs to Kubeflow Trainer.
+    :param trainer_status: have Trainer's feature TrainJobStatus on, which by default is off.
     """
 
-    def __init__(self, directory: Path, *, only_crds: Path | None = None) -> None:
+    def __init__(self, directory: Path, *, only_crds: Path | None = None, trainer_status: bool = False) -> None:
         if not (BUILT / "bin" / "kube-apiserver").exists():
             raise ControlPlaneError("The real control plane is not built: run `make control-plane`")
         self.directory = directory
@@ -80,6 +82,7 @@ class ControlPlane:
         self.token = secrets.token_urlsafe(24)
         self._ports = Ports.free()
         self._only_crds = only_crds
+        self._trainers_token = directory / "trainers-token" if trainer_status else None
         self._pki = certificates.make(directory / "pki")
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
 
@@ -168,6 +171,7 @@ class ControlPlane:
             f"--kubelet-client-certificate={pki.client.certificate}",
             f"--kubelet-client-key={pki.client.key}",
             f"--service-account-issuer={self.server}",
+            f"--service-account-jwks-uri={self.server}/openid/v1/jwks",
             f"--service-account-key-file={pki.service_accounts}",
             f"--service-account-signing-key-file={pki.service_accounts}",
             "--authorization-mode=RBAC",
@@ -207,6 +211,8 @@ class ControlPlane:
                 await self._until(lambda of=f"/apis/{group}/{version}", plural=plural: _discovered(client, of, plural))
             if self._only_crds is not None:
                 return
+            if self._trainers_token is not None:
+                await status_server.prepare(client, ca_file=self.ca_file, token_file=self._trainers_token)
             self._start_managers()
             for hook in self._webhooks():
                 await _apply(client, hook)
@@ -252,11 +258,13 @@ class ControlPlane:
                 "health": {"healthProbeBindAddress": f"127.0.0.1:{ports.trainer_health}"},
                 "webhook": {"port": ports.trainer},
                 "clientConnection": {"qps": 200, "burst": 400},
+                **(status_server.settings(ports.trainer_status) if self._trainers_token else {}),
                 **off,
             },
+            within=status_server.with_token(self._trainers_token) if self._trainers_token else (),
         )
 
-    def _start_manager(self, program: str, config: Mapping[str, Any]) -> None:
+    def _start_manager(self, program: str, config: Mapping[str, Any], *, within: Sequence[str] = ()) -> None:
         folder = self.directory / program
         for purpose in ("k8s-webhook-server", "k8s-metrics-server"):
             # Where controller-runtime looks for its certificates.
@@ -266,7 +274,7 @@ class ControlPlane:
             shutil.copy(self._pki.serving.key, certs / "tls.key")
         file = folder / "config.yaml"
         file.write_text(yaml.safe_dump(dict(config)))
-        self._start(program, f"--config={file}", KUBECONFIG=str(self.kubeconfig), TMPDIR=str(folder))
+        self._start(program, f"--config={file}", within=within, KUBECONFIG=str(self.kubeconfig), TMPDIR=str(folder))
 
     def _webhooks(self) -> list[dict[str, Any]]:
         hooks = []
@@ -282,10 +290,10 @@ class ControlPlane:
                 hooks.append(hook)
         return hooks
 
-    def _start(self, program: str, *arguments: str, **environment: str) -> None:
+    def _start(self, program: str, *arguments: str, within: Sequence[str] = (), **environment: str) -> None:
         with (self.logs / f"{program}.log").open("ab") as log:
             self._processes[program] = subprocess.Popen(
-                [str(BUILT / "bin" / program), *arguments],
+                [*within, str(BUILT / "bin" / program), *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

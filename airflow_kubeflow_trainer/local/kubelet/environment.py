@@ -24,10 +24,14 @@ class ContainerConfigError(Exception):
 
 @dataclass(frozen=True)
 class ConfigSource:
-    """Where Secrets and ConfigMaps come from, each as its ``data`` decoded, or None where it does not exist."""
+    """Where Secrets and ConfigMaps come from, each as its ``data`` decoded, or None where it does not exist.
+
+    ``token`` makes a pod's token of its service account, as a ``serviceAccountToken`` of a projected volume wants it.
+    """
 
     secret: Callable[[str], Awaitable[Mapping[str, bytes] | None]]
     config_map: Callable[[str], Awaitable[Mapping[str, bytes] | None]]
+    token: Callable[[Pod, Mapping[str, Any]], Awaitable[bytes]]
 
 
 async def resolve_environment(

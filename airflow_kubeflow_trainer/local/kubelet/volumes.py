@@ -109,6 +109,9 @@ class Volumes:
         if "downwardAPI" in source:
             files.update({item["path"]: self._downward(item) for item in source["downwardAPI"].get("items") or []})
         for part in (source.get("projected") or {}).get("sources") or []:
+            if wanted := part.get("serviceAccountToken"):
+                files[wanted["path"]] = await self._source.token(self._pod, wanted)
+                continue
             if unknown := set(part) - _READ_ONLY_KINDS:
                 raise ContainerConfigError(f"projected volumes of the kind {', '.join(unknown)} do not exist here")
             files.update(await self._files(part))

@@ -38,8 +38,12 @@ async def _config_map(name: str) -> Mapping[str, bytes] | None:
     return CONFIG_MAPS.get(name)
 
 
+async def _token(pod: Any, wanted: Mapping[str, Any]) -> bytes:
+    raise AssertionError("no volume, no token")
+
+
 async def resolved(container: dict[str, Any]) -> dict[str, str]:
-    source = ConfigSource(secret=_secret, config_map=_config_map)
+    source = ConfigSource(secret=_secret, config_map=_config_map, token=_token)
     return await resolve_environment(POD, container, source, allocatable={"cpu": "8", "memory": "1Gi"})
 
 
