@@ -224,13 +224,15 @@ def test_ctrl_c_ends_it_without_a_traceback(trainjobs: TrainJobs, local_cluster:
     assert "Traceback" not in err
 
 
-@pytest.mark.parametrize("arguments", [["ps"], ["runtimes"], ["check"], ["logs"], ["logs", "-f"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "arguments", [["ps"], ["runtimes"], ["check"], ["logs"], ["logs", "-f"], ["diagnose"]], ids=" ".join
+)
 def test_nothing_heavy_is_imported_where_a_kubeconfig_is_named(
     trainjobs: TrainJobs, local_cluster: LocalCluster, arguments: list[str]
 ) -> None:
-    name = [trainjobs.create("true")] if arguments[0] == "logs" else []
+    name = [trainjobs.create("true")] if arguments[0] in ("logs", "diagnose") else []
     program = (
-        "import sys; from airflow_kubeflow_trainer.cli.main import main; assert main(sys.argv[1:]) in (0, 4); "
+        "import sys; from airflow_kubeflow_trainer.cli.main import main; assert main(sys.argv[1:]) in (0, 1, 4); "
         "print(*{'airflow', 'kubernetes', 'kubernetes_asyncio', 'pydantic', 'torch'} & sys.modules.keys(), 'end')"
     )
     ours = ["--kubeconfig", str(local_cluster.kubeconfig)]

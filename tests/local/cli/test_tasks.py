@@ -55,6 +55,12 @@ with DAG("cli", schedule=None, params={"epochs": 2}):
     elsewhere = {**STOCK, "runtime_kind": "TrainingRuntime"}
     BuiltinTrainerOperator(task_id="unknown", config=TorchTuneConfig(**CONFIG), **elsewhere)
     EmptyOperator(task_id="other")
+
+    @task.kubeflow_trainer(runtime="torch-distributed", num_nodes=3, kubernetes_conn_id="the_tasks_own")
+    def train(epochs, rate=1e-3):
+        return epochs * rate
+
+    train("{{ params.epochs }}")
 """
 
 KIND = {"apiVersion": "trainer.kubeflow.org/v1alpha1", "kind": "TrainJob"}
@@ -105,6 +111,15 @@ def test_what_is_rendered_twice_is_the_same(render: Run) -> None:
 
     assert render("templated", *date).out == render("templated", *date).out
     assert render("templated", *date, "-o", "json").json == yaml.safe_load(render("templated", *date).out)
+
+
+def test_a_function_is_rendered_with_its_source_and_the_arguments_of_the_run(render: Run, validate: Run) -> None:
+    manifest = yaml.safe_load(render("train", "--conf", '{"epochs": 7}').out)
+
+    program = "\n".join((*manifest["spec"]["trainer"]["command"], *manifest["spec"]["trainer"].get("args", [])))
+    assert manifest["spec"]["trainer"]["numNodes"] == 3
+    assert "return epochs * rate" in program
+    assert validate("train").code == 0
 
 
 def test_each_of_a_mapped_task_can_be_rendered(render: Run) -> None:

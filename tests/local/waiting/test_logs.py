@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 from airflow_kubeflow_trainer.cluster.trainjobs import TrainJobApi
@@ -32,6 +33,29 @@ async def test_other_nodes_are_told_where_they_are_asked_for_each_in_order(
     everybody = type(reporter)()
     await wait(api, spec_of(await make(SPEAK, trainer=trainer), log_nodes="all"), everybody)
     assert sorted(line[:8] for line in everybody.lines if line.startswith("[")) == ["[node-1]"] * 3 + ["[node-2]"] * 3
+
+
+async def test_what_the_initializers_write_is_told_once_and_before_what_the_training_does(
+    api: TrainJobApi, make: Any, reporter: Any, tmp_path: Path
+) -> None:
+    kinds = ("dataset", "model")
+    for kind in kinds:
+        (tmp_path / kind).mkdir()
+        (tmp_path / kind / "some.json").write_text("{}")
+    job = await make(
+        "echo trained",
+        runtime="torchtune-llama3.2-1b",
+        trainer={"resourcesPerNode": {"limits": {"nvidia.com/gpu": "0"}}},
+        initializer={kind: {"storageUri": (tmp_path / kind).as_uri()} for kind in kinds},
+    )
+
+    await wait(api, spec_of(job), reporter)
+
+    before = reporter.lines[: reporter.lines.index("trained")]
+    for kind in kinds:
+        told = [line for line in reporter.lines if line.startswith(f"[{kind}-initializer] ")]
+        assert told and set(told) <= set(before)
+        assert len(set(told)) == len(told)
 
 
 async def test_the_last_lines_of_a_node_that_fails_are_told_though_nobody_asked(
