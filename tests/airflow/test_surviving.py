@@ -202,6 +202,22 @@ def test_a_token_that_is_replaced_while_a_task_waits_is_read_again(
     assert "it ends" in run.log().splitlines()
 
 
+def test_what_a_training_writes_can_be_read_while_it_goes_on_and_the_task_is_deferred(
+    airflow: AirflowStack, cluster: Any
+) -> None:
+    run = Run(
+        airflow, cluster, "shell", "echo it runs; i=0; while true; do i=$((i + 1)); echo line $i; sleep 0.2; done"
+    )
+    run.until_training()
+
+    for count in (3, 10):
+        wait_until(run.log, lambda log, line=f"line {count}": line in log.splitlines(), what="a line", timeout=TIMEOUT)
+        assert run.task()["state"] == "deferred"
+
+    run.mark("failed")
+    run.until_trainjobs(0)
+
+
 def test_a_line_longer_than_any_view_is_cut_with_a_mark_and_the_whole_tries_log_is_there(
     airflow: AirflowStack, cluster: Any
 ) -> None:
