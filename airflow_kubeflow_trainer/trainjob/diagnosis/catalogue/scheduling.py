@@ -218,8 +218,7 @@ SCHEDULING: tuple[Entry, ...] = (
     entry(
         "kueue-queue-missing",
         Source.WAITING,
-        _KUEUE
-        + r"(?:The )?(?P<kind>LocalQueue|ClusterQueue)(?: (?P<queue>\S+))? "
+        _KUEUE + r"(?:The )?(?P<kind>LocalQueue|ClusterQueue)(?: (?P<queue>\S+))? "
         r"(?:doesn't exist|is (?:inactive|stopped|terminating or missing))",
         says="Kueue's {kind} {queue} does not exist, or takes no jobs",
         remedy="Correct queue_name, or have the queue made or started",
