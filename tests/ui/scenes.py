@@ -89,6 +89,17 @@ class Scene:
             yield step, max(0.05, falling + self._random.gauss(0, 0.07))
 
 
+def manifest(name: str) -> dict[str, Any]:
+    arguments = ["dtype=bf16", "batch_size=4", "epochs=3", "model.lora_rank=8"]
+    return {
+        "metadata": {"name": name, "namespace": NAMESPACE},
+        "spec": {
+            "runtimeRef": {"name": "torchtune-llama3.2-1b"},
+            "trainer": {"command": ["tune", "run"], "args": arguments, "numNodes": 2},
+        },
+    }
+
+
 RUNNING: dict[str, Any] = {"running": {"startedAt": "2026-01-01T00:00:00Z"}}
 
 

@@ -6,6 +6,7 @@ import re
 from urllib.parse import quote, urlsplit
 
 import pytest
+import yaml
 from playwright.sync_api import expect
 
 from tests.ui.looking import DESKTOP, PHONE, Look, Picture, Scenes, tab_of
@@ -104,6 +105,20 @@ def test_a_run_shows_all_of_its_trainings_in_one_chart(scenes: Scenes, look: Loo
     expect(chart).to_have_attribute("aria-label", _starting("loss over step. train", but="lr=1e-5"))
     tab.get_by_role("button", name="train lr=1e-5 best").click()
     picture(page, "run")
+
+
+def test_the_manifest_is_read_when_it_is_unfolded(scenes: Scenes, look: Look) -> None:
+    looker = look()
+    page = looker.open(scenes.frame_url("finished"))
+    assert not any("/manifest" in url for url in looker.asked)
+
+    page.get_by_text("Manifest", exact=True).click()
+
+    shown = page.locator("details pre")
+    expect(shown).to_contain_text("kind: TrainJob")
+    manifest = yaml.safe_load(shown.inner_text())
+    assert manifest["metadata"]["name"] == "llama-77c04e"
+    assert "epochs=3" in manifest["spec"]["trainer"]["args"]
 
 
 def test_a_task_shows_its_latest_runs(scenes: Scenes, look: Look) -> None:

@@ -31,6 +31,8 @@ class SceneOperator(BaseOperator):
 
     template_fields: Sequence[str] = ("scene",)
     operator_extra_links = TrainJobOperator.operator_extra_links
+    overwrite_rtif_after_execution = TrainJobOperator.overwrite_rtif_after_execution
+    show_manifest = TrainJobOperator.show_manifest
     queue_name = "gpus"
 
     def __init__(
@@ -46,6 +48,7 @@ class SceneOperator(BaseOperator):
         record = getattr(scenes, self.scene)(*self.arguments)
         context["ti"].xcom_push(key=TRAINJOB_KEY, value={key: record["trainjob"][key] for key in ANNOUNCED})
         context["ti"].xcom_push(key=XCOM_KEY, value=record)
+        self.show_manifest(scenes.manifest(record["trainjob"]["name"]))
         if self.end == "failure":
             raise RuntimeError("TrainJob did not succeed")
         if self.end == "wait":
