@@ -31,6 +31,11 @@ ReadEvents = Callable[[], Awaitable[Iterable[Mapping[str, Any]]]]
 """Reads what Kubernetes recorded about the TrainJob and what it is made of."""
 
 
+def seconds_between(trainings: int) -> float:
+    """Say how long each of so many trainings waits between two records."""
+    return max(INTERVAL_SECONDS, trainings / WRITES_PER_SECOND)
+
+
 async def _no_events() -> Iterable[Mapping[str, Any]]:
     return ()
 
@@ -121,7 +126,7 @@ class Recording:
     async def _run(self) -> None:
         while True:
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(max(INTERVAL_SECONDS, self._running / WRITES_PER_SECOND)):
+                async with asyncio.timeout(seconds_between(self._running)):
                     await self._urgent.wait()
             if self._urgent.is_set() or self._changed.is_set():
                 self._urgent.clear()

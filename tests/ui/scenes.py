@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from airflow_kubeflow_trainer.trainjob.diagnosis import Cause, Diagnosis
+from airflow_kubeflow_trainer.trainjob.diagnosis import Evidence, diagnose_failure
 from airflow_kubeflow_trainer.trainjob.phase import Phase, PhaseReport
 from airflow_kubeflow_trainer.trainjob.pods import Pod
 from airflow_kubeflow_trainer.trainjob.progress import Recorder
@@ -25,6 +25,7 @@ class Scene:
         self.now = time.time()
         self.recorder = Recorder(name=name, namespace=NAMESPACE, uid=uid or f"uid-of-{name}")
         self._random = random.Random(seed)
+        self._pods: list[Pod] = []
         self.recorder.see_trainjob(
             {"spec": {"runtimeRef": {"name": "torchtune-llama3.2-1b"}, "trainer": {"numNodes": 2}}}
         )
@@ -70,7 +71,8 @@ class Scene:
                 "containerStatuses": [{"name": job, "restartCount": restarts, "state": state, "lastState": {}}],
             },
         }
-        self.recorder.see_pod(Pod.from_object(seen))
+        self._pods.append(Pod.from_object(seen))
+        self.recorder.see_pod(self._pods[-1])
 
     def event(self, reason: str, message: str, *, ago: float, about: str, kind: str = "Normal", count: int = 1) -> None:
         moment = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self.now - ago))
@@ -79,6 +81,13 @@ class Scene:
             {"reason": reason, "message": message, "type": kind, "count": count, "lastTimestamp": moment}
             | {"involvedObject": involved, "metadata": {}}
         )
+
+    def fail(self, report: PhaseReport) -> None:
+        """End as those who wait for it see it."""
+        evidence = Evidence("node")
+        for pod in self._pods:
+            evidence.remember(pod)
+        self.recorder.see_end(diagnose_failure(report, evidence))
 
     def record(self) -> dict[str, Any]:
         return self.recorder.to_record(self.now)
@@ -144,13 +153,14 @@ def finished(name: str = "llama-77c04e") -> dict[str, Any]:
 
 def failed(name: str = "llama-e51b08") -> dict[str, Any]:
     scene = Scene(name, seed=5)
+    words = f"jobset failed due to one or more job failures (first failed job: {name}-node-0)"
     scene.phases(
         (Phase.STARTING, 2100),
         (Phase.INITIALIZING, 2040),
         (Phase.RUNNING, 1800),
         (Phase.FAILED, 300),
         reason="FailedJobs",
-        message=f"jobset failed due to one or more job failures (first failed job: {name}-node-0)",
+        message=words,
     )
     scene.train(410, of_epoch=500, began=1790)
     pod = f"{name}-node-0-1-p4m2d"
@@ -160,15 +170,7 @@ def failed(name: str = "llama-e51b08") -> dict[str, Any]:
         "BackOff", "Back-off restarting failed container node", ago=500, about=f"Pod/{pod}", kind="Warning", count=6
     )
     scene.event("Killing", "Stopping container node", ago=320, about=f"Pod/{pod}")
-    scene.recorder.see_end(
-        Diagnosis(
-            Cause.OUT_OF_MEMORY,
-            f"The container node of pod {pod} on node gpu-a100-4 used more memory than its limit and was killed "
-            "(OOMKilled, exit code 137, after 6 restarts). Raise memory in resources_per_node, or lower batch_size or "
-            "max_seq_len",
-            pod,
-        )
-    )
+    scene.fail(PhaseReport(Phase.FAILED, "FailedJobs", words))
     return scene.record()
 
 

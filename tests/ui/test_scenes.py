@@ -62,6 +62,8 @@ def test_a_failed_training_says_why_on_top_and_names_the_pods_log(scenes: Scenes
 
     why = tab.get_by_role("alert").filter(has_text="Why it failed")
     expect(why).to_contain_text("used more memory than its limit and was killed")
+    expect(why).to_contain_text("Raise memory in resources_per_node")
+    expect(why).to_contain_text("llama-e51b08-node-0-1-p4m2d: OOMKilled, exit code 137")
     expect(why).to_contain_text("out of memory · pod llama-e51b08-node-0-1-p4m2d")
     expect(tab.locator(".percent")).to_have_text("27 %")
     pods = tab.get_by_role("region", name="Pods").locator("tbody tr")

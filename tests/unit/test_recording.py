@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
 from typing import Any
 
+import pytest
+
+from airflow_kubeflow_trainer.cluster import recording as recordings
+from airflow_kubeflow_trainer.cluster.logs import LogLine
 from airflow_kubeflow_trainer.cluster.recording import Recording
 from airflow_kubeflow_trainer.trainjob.diagnosis import Cause, Diagnosis
 from airflow_kubeflow_trainer.trainjob.phase import Phase, PhaseReport
@@ -40,3 +45,23 @@ async def test_a_record_under_way_gets_through_before_the_last_one_and_nothing_c
     await recording.close()
 
     assert [record["diagnosis"] is None for record in airflow.kept] == [True, False]
+
+
+async def test_what_a_training_tells_is_recorded_within_its_phase_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recordings, "INTERVAL_SECONDS", 0.01)
+    airflow = Airflow()
+    airflow.may_answer.set()
+    recording = Recording(Recorder(name="job", namespace="default", uid="u"), airflow.publish, now=lambda: 1.0)
+    recording.start()
+
+    told = 'kubeflow-trainer: {"step": 3, "loss": 0.5}'
+    recording.see_line(LogLine("pod", datetime.now(UTC), told, raw=told))
+    await airflow.asked.wait()
+    await recording.close()
+
+    assert airflow.kept[0]["progress"]["step"] == 3
+
+
+@pytest.mark.parametrize(("trainings", "seconds"), [(1, 30.0), (300, 30.0), (3000, 300.0)])
+def test_of_many_trainings_each_is_recorded_less_often(trainings: int, seconds: float) -> None:
+    assert recordings.seconds_between(trainings) == seconds

@@ -126,12 +126,13 @@ def _of_pod(pod: Pod, finding: Finding, trainer_job: str) -> Diagnosis:
         who = "training" if pod.job == trainer_job else pod.job
         why = finding.says or " ".join(finding.evidence)
         cause, message = by_whom, f"The {who} failed: {where} {how}{f', by {why}' if why else ''}"
+    seen = f"{pod.name}: {pod.disrupted or failure_of(pod)}"
     return Diagnosis(
         cause,
         message,
         pod.name,
         remedy=finding.remedy,
-        evidence=(f"{pod.name}: {pod.disrupted or failure_of(pod)}", *finding.evidence)[:MAX_EVIDENCE],
+        evidence=(seen, *(line for line in finding.evidence if line not in seen))[:MAX_EVIDENCE],
         name=finding.entry.name if finding.entry is not None else "",
     )
 

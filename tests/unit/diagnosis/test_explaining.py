@@ -99,6 +99,12 @@ def test_the_pods_tell_why_a_trainjob_failed(pods: list[dict[str, Any]], cause: 
     assert [word for word in words if word not in str(diagnosis)] == []
 
 
+def test_the_evidence_says_nothing_twice() -> None:
+    killed = diagnose_failure(FAILED, evidence(pod_object(state=terminated(137, "OOMKilled"), phase="Failed")))
+
+    assert killed.evidence == ("job-node-0-0-abcde: OOMKilled, exit code 137",)
+
+
 def test_a_failure_that_was_seen_is_not_forgotten_when_the_container_starts_again() -> None:
     found = evidence(
         pod_object(state=terminated(1, message="CUDA error")),
