@@ -12,13 +12,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from demo.airflow_stack import AirflowStack
 from tests.ui.looking import DESKTOP, PHONE, Look, Looker, Picture, Scenes
 
 ROOT = Path(__file__).parents[2]
 SCREENSHOTS = ROOT / ".build" / "screenshots"
+# Airflow's own pages, in which the tab is a frame, take long to come up where a machine has much else to do.
+expect.set_options(timeout=20_000)
 CHROMIUMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
