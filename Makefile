@@ -9,11 +9,10 @@ COMPAT_TESTS := tests/compat tests/airflow/test_finetuning.py
 COMPAT_UI_TESTS := tests/ui/test_scenes.py
 CHROMIUMS := chromium chromium-browser google-chrome google-chrome-stable
 
-# Tests in which something of a real Airflow dies.
-KILLING_TESTS := tests/airflow/test_killing.py tests/airflow/test_surviving.py tests/airflow/test_observing.py
-
 # What `make test` leaves to targets of their own.
-SLOWER_TESTS := tests/compat tests/control_plane tests/sdk tests/ui tests/airflow/test_functions.py $(KILLING_TESTS)
+SLOWER_TESTS := tests/airflow tests/compat tests/control_plane tests/sdk tests/ui
+# A module's tests stay together: they share what takes time to start.
+PARALLEL := --numprocesses=auto --maxprocesses=4 --dist=loadfile
 
 export UV := $(CURDIR)/.build/bootstrap/bin/uv
 export UV_PYTHON_DOWNLOADS := never
@@ -22,7 +21,7 @@ SETUP := .venv/.synced
 PYTEST := $(VENV_PYTHON) -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup browser demo test test-killing test-functions test-ui test-compat control-plane test-control-plane test-sdk lint bench docs clean
+.PHONY: help setup browser demo test test-airflow test-ui test-compat control-plane test-control-plane test-sdk lint bench docs clean
 .DELETE_ON_ERROR:
 
 help: ## List these targets.
@@ -34,13 +33,10 @@ demo: $(SETUP) ## Fine-tune a real LLM on this machine through Airflow; KEEP=1 l
 	@KEEP=$(KEEP) $(VENV_PYTHON) -m demo
 
 test: $(SETUP) ## Run the tests; ARGS="-k words" narrows them. The targets that follow run the slower ones.
-	@$(PYTEST) tests $(SLOWER_TESTS:%=--ignore=%) $(ARGS)
+	@$(PYTEST) $(PARALLEL) tests $(SLOWER_TESTS:%=--ignore=%) $(ARGS)
 
-test-killing: $(SETUP) ## Run the tests that kill, stall, clear and time out tasks, workers and triggerers of a real Airflow.
-	@$(PYTEST) $(KILLING_TESTS) $(ARGS)
-
-test-functions: $(SETUP) ## Run the tests that train functions of one's own through a whole Airflow: PyTorch, a sweep, failures.
-	@$(PYTEST) tests/airflow/test_functions.py $(ARGS)
+test-airflow: $(SETUP) ## Run the tests that train through a whole Airflow, and kill, stall and clear what is in it.
+	@$(PYTEST) tests/airflow $(ARGS)
 
 test-ui: $(SETUP) browser ## Run the tests that look at the Training tab with a real Chromium.
 	@$(PYTEST) tests/ui $(ARGS)

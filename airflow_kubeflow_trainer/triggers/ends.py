@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import json
 import logging
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
@@ -73,7 +73,7 @@ class News:
     """Whoever tells of the news keeps them here, once they have arrived."""
 
 
-async def news(cluster: Mapping[str, Any], label_selector: str | None) -> AsyncIterator[News]:
+async def news(cluster: Mapping[str, Any], label_selector: str | None) -> AsyncGenerator[News]:
     """Give all ends, those before the start included, as they are seen; for ever, whatever becomes of the cluster.
 
     :param cluster: arguments of :class:`KubeflowTrainerHook`.

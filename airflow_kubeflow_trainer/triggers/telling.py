@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import aclosing
 from typing import Any
 
 from airflow.triggers.shared_stream import AdvanceItem, SharedStreamProducer
@@ -21,8 +22,9 @@ class NewsProducer(SharedStreamProducer):
         self._label_selector = label_selector
 
     async def open_stream(self) -> AsyncIterator[tuple[News, News]]:
-        async for found in news(self._cluster, self._label_selector):
-            yield found, found
+        async with aclosing(news(self._cluster, self._label_selector)) as all_news:
+            async for found in all_news:
+                yield found, found
 
     async def advance(self, batch: Sequence[AdvanceItem]) -> None:
         arrived: dict[Memory, list[News]] = {}

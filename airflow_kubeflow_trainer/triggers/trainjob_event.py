@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import AsyncIterator, Hashable, Iterator
+from contextlib import aclosing
 from typing import Any
 
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
@@ -65,10 +66,11 @@ class TrainJobEventTrigger(BaseEventTrigger):
         from airflow_kubeflow_trainer.triggers.ends import Memory, news
 
         memory = await Memory.load(self._store, self.serialize()[1])
-        async for found in news(self._cluster, self.label_selector):
-            for event in self._events(found, memory):
-                yield event
-            await memory.keep([found])
+        async with aclosing(news(self._cluster, self.label_selector)) as all_news:
+            async for found in all_news:
+                for event in self._events(found, memory):
+                    yield event
+                await memory.keep([found])
 
     def shared_stream_key(self) -> Hashable | None:
         """Give every trigger a stream of its own: what they share is the watch. Airflow 3.3 and later."""

@@ -57,7 +57,7 @@ def planes(plane: ControlPlane, embedded: LocalCluster) -> tuple[Credentials, Cr
     return plane.credentials(), asyncio.run(from_kubeconfig(embedded.kubeconfig))
 
 
-@settings(max_examples=600, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=600, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 async def test_what_is_drawn_from_the_schema_is_answered_alike(
     planes: tuple[Credentials, Credentials], data: st.DataObject

@@ -183,7 +183,7 @@ def credentials(plane: ControlPlane) -> Credentials:
     return plane.credentials()
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 async def test_patches_that_nobody_thought_of_are_refused_just_where_they_cannot_run(
     credentials: Credentials, data: st.DataObject

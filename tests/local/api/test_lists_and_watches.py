@@ -179,7 +179,7 @@ ACTIONS = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(actions=ACTIONS, listed_after=st.integers(0, 30), selector=st.sampled_from(["", "color=red", "color!=red"]))
 def test_a_list_and_the_changes_after_it_add_up_to_what_there_is(
     new_objects: Callable[..., Objects], actions: list[tuple[str, str, str]], listed_after: int, selector: str

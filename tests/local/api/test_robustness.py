@@ -73,7 +73,7 @@ def look(objects: Objects, resource: ApiResource) -> None:
     assert len(table(resource, found, {})["rows"]) == len(found)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(resource=RESOURCES, body=BODIES, field=FIELDS, patch=OBJECTS, options=BODIES, status=st.booleans())
 def test_no_body_makes_the_server_stumble(
     new_objects: Callable[..., Objects],

@@ -94,7 +94,7 @@ def same(one: Any, other: Any) -> bool:
     return bool(one == other)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(source=sources | tricky, arguments=st.lists(values, max_size=3), named=st.dictionaries(keys, values, max_size=3))
 def test_any_source_and_any_arguments_arrive_as_they_are(
     source: str, arguments: list[Any], named: dict[str, Any]

@@ -73,7 +73,7 @@ VALUES = st.recursive(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(value=VALUES)
 def test_any_value_arrives_as_it_was_written(value: Any, recipe: Path) -> None:
     found = read_by_torchtune(arguments({"extra.setting": value}), recipe)
@@ -82,7 +82,7 @@ def test_any_value_arrives_as_it_was_written(value: Any, recipe: Path) -> None:
     assert type(found["extra"]["setting"]) is type(value)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(key=st.text(min_size=1, max_size=12))
 def test_any_key_arrives_or_is_refused(key: str, recipe: Path) -> None:
     try:
