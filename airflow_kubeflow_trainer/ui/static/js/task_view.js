@@ -160,8 +160,8 @@ function diagnosis(found) {
   const lines = [evidence].flat().filter(Boolean);
   return [
     h("h2", {}, "Why it failed"),
-    h("p", { class: "why" }, text),
-    remedy ? h("p", { class: "remedy" }, h("b", {}, "What to do: "), remedy) : null,
+    h("p", { class: "why" }, `${text}.`),
+    remedy ? h("p", { class: "remedy" }, h("b", {}, "What to do: "), `${remedy}.`) : null,
     lines.length ? h("details", {}, h("summary", {}, "Evidence"), h("pre", {}, lines.map(String).join("\n"))) : null,
     h("p", { class: "quiet" }, [words(cause), pod ? `pod ${pod}` : null].filter(Boolean).join(" · ")),
   ];

@@ -130,7 +130,7 @@ STARTING = (
         "not apply required modification to OCI specification: error running prestart hook #0: exit status 1, stdout: "
         ", "
         "stderr: nvidia-container-cli: initialization error: nvml error: driver not loaded",
-        "libnvidia-container src/driver.c (call_nvml), src/error.c (error_set_nvml)",
+        "libnvidia-container src/cli/configure.c, src/driver.c (call_nvml), src/error.c (error_set_nvml)",
     ),
     Quoted(
         "volume-in-use",
