@@ -170,6 +170,14 @@ def test_the_trainer_status_of_a_trainjob_is_understood() -> None:
     assert progress.as_of == 1767225620.5
 
 
+def test_a_trainer_that_reports_no_steps_is_believed_in_its_percentage() -> None:
+    progress = Progress()
+
+    progress.see_status(status(45, "2026-01-01T00:00:00Z", loss=0.2))
+
+    assert (progress.percent, progress.step) == (45.0, None)
+
+
 @pytest.mark.parametrize(
     "reported",
     [
