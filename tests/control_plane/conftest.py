@@ -19,6 +19,9 @@ from airflow_kubeflow_trainer.local.cluster import LocalCluster
 from tests.control_plane.node import kubelet
 from tests.control_plane.plane import ControlPlane
 
+# So that what they expect is told with both sides, as in a test.
+pytest.register_assert_rewrite(*(f"tests.control_plane.{module}" for module in ("kubectl", "making", "telling")))
+
 LOGS = pytest.StashKey[Path]()
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.control_plane.plane import BUILT
+from tests.control_plane.programs import BUILT
 
 
 @dataclass(frozen=True)

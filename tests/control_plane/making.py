@@ -14,15 +14,19 @@ from typing import Any
 from airflow_kubeflow_trainer.cluster.client import Client
 from airflow_kubeflow_trainer.cluster.resources import (
     EVENTS,
+    JOBS,
+    JOBSETS,
     NAMESPACES,
     PERSISTENT_VOLUME_CLAIMS,
     PODS,
     TRAINJOBS,
+    Resource,
 )
 from airflow_kubeflow_trainer.cluster.watch import Watch, WatchType
 from airflow_kubeflow_trainer.exceptions import ApiError
 
 Object = dict[str, Any]
+Note = Callable[["Made", Object], None]
 STEPS = ("dataset-initializer", "model-initializer")
 _SERVERS = (
     "uid",
@@ -33,7 +37,11 @@ _SERVERS = (
     "managedFields",
     "namespace",
 )
-"""What is different with each creation, and whose child an object is."""
+"""What is different with each creation; owners are compared by themselves."""
+_BETWEEN = (JOBSETS, JOBS)
+"""What stands between a TrainJob and its pods on the real plane alone."""
+_ENDING = "[bcdfghjklmnpqrstvwxz2456789]{5}"
+"""What Kubernetes adds to a `generateName`."""
 _UID_KEYS = ("jobset.sigs.k8s.io/jobset-uid", "batch.kubernetes.io/controller-uid", "controller-uid")
 
 
@@ -46,6 +54,8 @@ class Made:
     pods: list[list[Object]] = field(default_factory=lambda: [[]])
     """Pods in the order of their creation, by what had ended before: nothing, the data set's initializer, ..."""
     claims: list[Object] = field(default_factory=list)
+    parents: dict[str, Object] = field(default_factory=dict)
+    """What others belong to, by uid: the TrainJob, its JobSet, its Jobs."""
     status: Object = field(default_factory=dict)
     warnings: set[tuple[str, str, str]] = field(default_factory=set)
     """Kind, reason and words of the events that tell of trouble."""
@@ -55,36 +65,51 @@ class Made:
         uids: dict[str, str] = {}
         return {
             "code": self.code,
-            "pods": [[_bare(pod, uids) for pod in _in_order(wave)] for wave in self.pods],
-            "claims": [_bare(claim, uids) for claim in self.claims],
+            "pods": [[self._comparable(pod, uids) for pod in _in_order(wave)] for wave in self.pods],
+            "claims": [self._comparable(claim, uids) for claim in self.claims],
             "status": _bare_status(self.status),
             "warnings": self.warnings,
         }
+
+    def _comparable(self, item: Object, uids: dict[str, str]) -> Object:
+        references = item["metadata"].get("ownerReferences") or []
+        return {**_bare(item, uids), "owners": [self._owner(reference) for reference in references]}
+
+    def _owner(self, reference: Object) -> Object:
+        """Return how an object belongs to another, and which that is in the end."""
+        flags = {key: reference.get(key) for key in ("controller", "blockOwnerDeletion")}
+        while parent := self.parents.get(reference["uid"]):
+            if not (above := parent["metadata"].get("ownerReferences")):
+                return {**flags, "kind": reference["kind"], "name": reference["name"]}
+            reference = above[0]
+        return {**flags, "unknown": reference}
 
 
 class Making:
     """One plane; TrainJobs are created in namespaces of their own, and the test plays their kubelet."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, *, real: bool) -> None:
         self._client = client
+        self._between = _BETWEEN if real else ()
         self.made: dict[str, Made] = {}
 
     @asynccontextmanager
     async def following(self) -> AsyncIterator[None]:
         """Take note of all that is made while the context lasts."""
         async with asyncio.TaskGroup() as tasks:
-            notes: dict[Any, Callable[[Made, Object], None]] = {
-                PODS: lambda made, pod: made.pods[-1].append(pod),
-                PERSISTENT_VOLUME_CLAIMS: lambda made, claim: made.claims.append(claim),
-                EVENTS: _note_event,
-                TRAINJOBS: lambda made, trainjob: setattr(made, "status", trainjob.get("status") or {}),
-            }
-            started = [tasks.create_task(self._follow(resource, note)) for resource, note in notes.items()]
+            notes: list[tuple[Resource, Note]] = [
+                (PODS, lambda made, pod: made.pods[-1].append(pod)),
+                (PERSISTENT_VOLUME_CLAIMS, lambda made, claim: made.claims.append(claim)),
+                (EVENTS, _note_event),
+                (TRAINJOBS, _note_trainjob),
+                *((parent, _note_parent) for parent in self._between),
+            ]
+            started = [tasks.create_task(self._follow(resource, note)) for resource, note in notes]
             yield
             for task in started:
                 task.cancel()
 
-    async def _follow(self, resource: Any, note: Callable[[Made, Object], None]) -> None:
+    async def _follow(self, resource: Resource, note: Note) -> None:
         async for event in Watch(self._client, resource).events():
             made = self.made.get(event.object.get("metadata", {}).get("namespace", ""))
             first = event.type is WatchType.ADDED or resource is TRAINJOBS
@@ -143,6 +168,15 @@ def _note_event(made: Made, event: Object) -> None:
         made.warnings.add((event["involvedObject"]["kind"], event["reason"], words))
 
 
+def _note_trainjob(made: Made, trainjob: Object) -> None:
+    made.status = trainjob.get("status") or {}
+    _note_parent(made, trainjob)
+
+
+def _note_parent(made: Made, parent: Object) -> None:
+    made.parents[parent["metadata"]["uid"]] = parent
+
+
 def _in_order(wave: list[Object]) -> list[Object]:
     """Sort pods by name, and those of one Job by the batches of 1, 2, 4, ... in which it makes them."""
     by_job: dict[str, list[Object]] = {}
@@ -165,7 +199,7 @@ def _bare(item: Object, uids: dict[str, str]) -> Object:
     for key in _SERVERS:
         metadata.pop(key, None)
     if "generateName" in metadata:
-        assert re.fullmatch(re.escape(metadata["generateName"]) + "[a-z0-9]{5}", metadata.pop("name"))
+        assert re.fullmatch(re.escape(metadata["generateName"]) + _ENDING, metadata.pop("name"))
     for texts in (metadata.get("labels") or {}, metadata.get("annotations") or {}):
         for key in sorted(set(_UID_KEYS) & texts.keys()):
             texts[key] = uids.setdefault(texts[key], f"uid {len(uids)}")

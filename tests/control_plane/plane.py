@@ -6,14 +6,9 @@ What it takes was found by running it; `make control-plane` builds the programs.
 from __future__ import annotations
 
 import asyncio
-import base64
-import ctypes
-import os
 import secrets
 import shutil
-import signal
 import socket
-import subprocess
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -29,17 +24,12 @@ from airflow_kubeflow_trainer.cluster.client import Client
 from airflow_kubeflow_trainer.cluster.credentials import Credentials
 from airflow_kubeflow_trainer.exceptions import ApiError, ClusterUnreachableError
 from airflow_kubeflow_trainer.local.pki import KUBELET_CLIENT, KeyPair
-from tests.control_plane import certificates, status_server
+from tests.control_plane import certificates, manifests, status_server
+from tests.control_plane.programs import ControlPlaneError, Programs
 
-ROOT = Path(__file__).parents[2]
-BUILT = ROOT / ".build" / "control-plane"
 READY_SECONDS = 60.0
+TRAINER = "trainer-controller-manager"
 _RBAC = "rbac.authorization.k8s.io"
-APPLY = "application/apply-patch+yaml"
-
-
-class ControlPlaneError(RuntimeError):
-    """The control plane is not built, or did not start."""
 
 
 @dataclass(frozen=True)
@@ -74,17 +64,15 @@ class ControlPlane:
     """
 
     def __init__(self, directory: Path, *, only_crds: Path | None = None, trainer_status: bool = False) -> None:
-        if not (BUILT / "bin" / "kube-apiserver").exists():
-            raise ControlPlaneError("The real control plane is not built: run `make control-plane`")
         self.directory = directory
         self.logs = directory / "logs"
+        self._programs = Programs(directory, logs=self.logs)
         self.kubeconfig = directory / "kubeconfig"
         self.token = secrets.token_urlsafe(24)
         self._ports = Ports.free()
         self._only_crds = only_crds
         self._trainers_token = directory / "trainers-token" if trainer_status else None
         self._pki = certificates.make(directory / "pki")
-        self._processes: dict[str, subprocess.Popen[bytes]] = {}
 
     @property
     def server(self) -> str:
@@ -139,15 +127,23 @@ class ControlPlane:
 
     def stop(self) -> None:
         """End all of its processes."""
-        for process in reversed(self._processes.values()):
-            process.kill()
-            process.wait()
-        self._processes.clear()
+        self._programs.stop_all()
+
+    @asynccontextmanager
+    async def without_trainer(self) -> AsyncIterator[None]:
+        """Have Trainer's manager dead while the context lasts, and with it the webhooks that it serves."""
+        self._programs.stop(TRAINER)
+        try:
+            yield
+        finally:
+            self._start_trainer()
+            async with self.client() as client:
+                await self._until_webhooks_answer(client, dryRun="All")
 
     def _start_api_server(self) -> None:
         ports, pki = self._ports, self._pki
         etcd, peer = f"http://127.0.0.1:{ports.etcd}", f"http://127.0.0.1:{ports.etcd_peer}"
-        self._start(
+        self._programs.start(
             "server",
             f"--data-dir={self.directory / 'etcd'}",
             "--unsafe-no-fsync",
@@ -160,7 +156,7 @@ class ControlPlane:
         tokens = self.directory / "tokens.csv"
         tokens.touch(mode=0o600)
         tokens.write_text(f'{self.token},admin,admin,"system:masters"\n')
-        self._start(
+        self._programs.start(
             "kube-apiserver",
             f"--etcd-servers={etcd}",
             f"--secure-port={ports.api}",
@@ -204,8 +200,8 @@ class ControlPlane:
         async with self.client() as client:
             await self._until(lambda: client.get("/api/v1/namespaces/default"))
             await self._until(lambda: client.get("/api/v1/namespaces/kube-system"))
-            for definition in self._definitions():
-                await _apply(client, definition)
+            for definition in manifests.definitions(self._only_crds):
+                await manifests.apply(client, definition)
                 group, version = definition["spec"]["group"], definition["spec"]["versions"][0]["name"]
                 plural = definition["spec"]["names"]["plural"]
                 await self._until(lambda of=f"/apis/{group}/{version}", plural=plural: _discovered(client, of, plural))
@@ -213,21 +209,21 @@ class ControlPlane:
                 return
             if self._trainers_token is not None:
                 await status_server.prepare(client, ca_file=self.ca_file, token_file=self._trainers_token)
-            self._start_managers()
-            for hook in self._webhooks():
-                await _apply(client, hook)
-            for runtime in _documents(*sorted((BUILT / "manifests" / "runtimes").rglob("*.yaml"))):
-                if runtime["kind"] == "ClusterTrainingRuntime":
-                    # The webhook's own server comes up meanwhile.
-                    await self._until(lambda runtime=runtime: _apply(client, runtime))
+            self._start_job_controller()
+            self._start_jobset()
+            self._start_trainer()
+            ports = {"trainer": self._ports.trainer, "jobset": self._ports.jobset}
+            for hook in manifests.webhooks(ports=ports, ca=self.ca_file):
+                await manifests.apply(client, hook)
+            await self._until_webhooks_answer(client)
 
-    def _definitions(self) -> list[dict[str, Any]]:
-        files = sorted((self._only_crds or BUILT / "manifests" / "crds").glob("*.yaml"))
-        return [{key: part for key, part in crd.items() if key != "status"} for crd in _documents(*files)]
+    async def _until_webhooks_answer(self, client: Client, **params: str) -> None:
+        """Apply the runtimes that Trainer ships, which takes its webhooks."""
+        for runtime in manifests.cluster_runtimes():
+            await self._until(lambda runtime=runtime: manifests.apply(client, runtime, **params))
 
-    def _start_managers(self) -> None:
-        ports = self._ports
-        self._start(
+    def _start_job_controller(self) -> None:
+        self._programs.start(
             "kube-controller-manager",
             f"--kubeconfig={self.kubeconfig}",
             # Without the last a deleted job's claim stays Terminating for ever.
@@ -237,32 +233,29 @@ class ControlPlane:
             f"--service-account-private-key-file={self._pki.service_accounts}",
             f"--root-ca-file={self.ca_file}",
         )
-        off = {"leaderElection": {"leaderElect": False}, "metrics": {"bindAddress": "0"}}
-        self._start_manager(
-            "jobset",
-            {
-                "apiVersion": "config.jobset.x-k8s.io/v1alpha1",
-                "kind": "Configuration",
-                "internalCertManagement": {"enable": False},
-                "health": {"healthProbeBindAddress": f"127.0.0.1:{ports.jobset_health}"},
-                "webhook": {"port": ports.jobset},
-                **off,
-            },
-        )
-        self._start_manager(
-            "trainer-controller-manager",
-            {
-                "apiVersion": "config.trainer.kubeflow.org/v1alpha1",
-                "kind": "Configuration",
-                "certManagement": {"enable": False},
-                "health": {"healthProbeBindAddress": f"127.0.0.1:{ports.trainer_health}"},
-                "webhook": {"port": ports.trainer},
-                "clientConnection": {"qps": 200, "burst": 400},
-                **(status_server.settings(ports.trainer_status) if self._trainers_token else {}),
-                **off,
-            },
-            within=status_server.with_token(self._trainers_token) if self._trainers_token else (),
-        )
+
+    def _start_jobset(self) -> None:
+        config = {
+            "apiVersion": "config.jobset.x-k8s.io/v1alpha1",
+            "internalCertManagement": {"enable": False},
+            "health": {"healthProbeBindAddress": f"127.0.0.1:{self._ports.jobset_health}"},
+            "webhook": {"port": self._ports.jobset},
+        }
+        self._start_manager("jobset", config)
+
+    def _start_trainer(self) -> None:
+        config = {
+            "apiVersion": "config.trainer.kubeflow.org/v1alpha1",
+            "certManagement": {"enable": False},
+            "health": {"healthProbeBindAddress": f"127.0.0.1:{self._ports.trainer_health}"},
+            "webhook": {"port": self._ports.trainer},
+            "clientConnection": {"qps": 200, "burst": 400},
+        }
+        within: Sequence[str] = ()
+        if self._trainers_token is not None:
+            config |= status_server.settings(self._ports.trainer_status)
+            within = status_server.with_token(self._trainers_token)
+        self._start_manager(TRAINER, config, within=within)
 
     def _start_manager(self, program: str, config: Mapping[str, Any], *, within: Sequence[str] = ()) -> None:
         folder = self.directory / program
@@ -272,41 +265,16 @@ class ControlPlane:
             certs.mkdir(parents=True, exist_ok=True)
             shutil.copy(self._pki.serving.certificate, certs / "tls.crt")
             shutil.copy(self._pki.serving.key, certs / "tls.key")
+        off = {"leaderElection": {"leaderElect": False}, "metrics": {"bindAddress": "0"}}
         file = folder / "config.yaml"
-        file.write_text(yaml.safe_dump(dict(config)))
-        self._start(program, f"--config={file}", within=within, KUBECONFIG=str(self.kubeconfig), TMPDIR=str(folder))
-
-    def _webhooks(self) -> list[dict[str, Any]]:
-        hooks = []
-        for who, port in (("trainer", self._ports.trainer), ("jobset", self._ports.jobset)):
-            for hook in _documents(BUILT / "manifests" / f"{who}-webhooks.yaml"):
-                # The names and selectors that Trainer's and JobSet's kustomizations give them.
-                hook["metadata"]["name"] = _hook_name(who, hook["kind"])
-                for index, webhook in enumerate(hook["webhooks"]):
-                    path = webhook["clientConfig"]["service"]["path"]
-                    url = f"https://127.0.0.1:{port}{path}"
-                    webhook["clientConfig"] = {"url": url, "caBundle": _base64(self.ca_file)}
-                    _select(who, hook["kind"], index, webhook)
-                hooks.append(hook)
-        return hooks
-
-    def _start(self, program: str, *arguments: str, within: Sequence[str] = (), **environment: str) -> None:
-        with (self.logs / f"{program}.log").open("ab") as log:
-            self._processes[program] = subprocess.Popen(
-                [*within, str(BUILT / "bin" / program), *arguments],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                env={**os.environ, **environment},
-                cwd=self.directory,
-                start_new_session=True,
-                preexec_fn=_die_with_parent,
-            )
+        file.write_text(yaml.safe_dump({"kind": "Configuration", **config, **off}))
+        environment = {"KUBECONFIG": str(self.kubeconfig), "TMPDIR": str(folder)}
+        self._programs.start(program, f"--config={file}", within=within, **environment)
 
     async def _until(self, work: Callable[[], Awaitable[Any]]) -> None:
         deadline = time.monotonic() + READY_SECONDS
         while True:
-            self._check()
+            self._programs.check()
             try:
                 await work()
                 return
@@ -315,20 +283,13 @@ class ControlPlane:
                     raise ControlPlaneError(f"The control plane is not ready: {error}\nLogs: {self.logs}") from error
             await asyncio.sleep(0.1)
 
-    def _check(self) -> None:
-        for program, process in self._processes.items():
-            if process.poll() is not None:
-                log = (self.logs / f"{program}.log").read_text(errors="replace").splitlines()
-                end = "\n".join(log[-20:])
-                raise ControlPlaneError(f"{program} ended with exit code {process.returncode}\n{end}")
-
     def _write_kubeconfig(self) -> None:
         self.kubeconfig.touch(mode=0o600)
         self.kubeconfig.write_text(yaml.safe_dump(self.kubeconfig_for(self.token)))
 
     def kubeconfig_for(self, token: str) -> dict[str, Any]:
         """A kubeconfig for the owner of a token."""
-        cluster = {"server": self.server, "certificate-authority-data": _base64(self.ca_file)}
+        cluster = {"server": self.server, "certificate-authority-data": manifests.in_base64(self.ca_file)}
         return {
             "apiVersion": "v1",
             "kind": "Config",
@@ -339,14 +300,6 @@ class ControlPlane:
         }
 
 
-_PLURALS = {
-    "CustomResourceDefinition": "customresourcedefinitions",
-    "MutatingWebhookConfiguration": "mutatingwebhookconfigurations",
-    "ValidatingWebhookConfiguration": "validatingwebhookconfigurations",
-    "ClusterTrainingRuntime": "clustertrainingruntimes",
-}
-
-
 async def _discovered(client: Client, path: str, plural: str) -> None:
     """See that a resource is served and told of; the managers look it up when they start, and then no more.
 
@@ -355,40 +308,3 @@ async def _discovered(client: Client, path: str, plural: str) -> None:
     await client.get(f"{path}/{plural}")
     if not any(resource["name"] == plural for resource in (await client.get(path))["resources"]):
         raise ControlPlaneError(f"{path} does not tell of {plural}")
-
-
-async def _apply(client: Client, body: dict[str, Any]) -> None:
-    path = f"/apis/{body['apiVersion']}/{_PLURALS[body['kind']]}/{body['metadata']['name']}"
-    await client.patch(path, body, content_type=APPLY, params={"fieldManager": "tests", "force": True})
-
-
-def _documents(*files: Path) -> list[dict[str, Any]]:
-    return [document for file in files for document in yaml.load_all(file.read_text(), yaml.CSafeLoader) if document]
-
-
-def _hook_name(who: str, kind: str) -> str:
-    mutating = kind.startswith("Mutating")
-    if who == "trainer":
-        return "defaulter.trainer.kubeflow.org" if mutating else "validator.trainer.kubeflow.org"
-    return "jobset-mutating" if mutating else "jobset-validating"
-
-
-def _select(who: str, kind: str, index: int, webhook: dict[str, Any]) -> None:
-    if who == "trainer" and kind.startswith("Validating") and index < 2:
-        disabled = {"key": "trainer.kubeflow.org/webhook-validation", "operator": "NotIn", "values": ["disabled"]}
-        webhook["objectSelector"] = {"matchExpressions": [disabled]}
-    if who == "jobset" and "pod" in webhook["name"]:
-        theirs = {"key": "jobset.sigs.k8s.io/jobset-name", "operator": "Exists"}
-        webhook["objectSelector"] = {"matchExpressions": [theirs]}
-
-
-def _base64(file: Path) -> str:
-    return base64.b64encode(file.read_bytes()).decode()
-
-
-_LIBC = ctypes.CDLL(None)
-_PR_SET_PDEATHSIG = 1
-
-
-def _die_with_parent() -> None:
-    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

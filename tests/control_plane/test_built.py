@@ -13,7 +13,8 @@ from airflow_kubeflow_trainer.cluster.submission import create_or_adopt
 from airflow_kubeflow_trainer.cluster.trainjobs import TrainJobApi
 from airflow_kubeflow_trainer.exceptions import TrainJobRejectedError
 from airflow_kubeflow_trainer.trainjob.identity import TaskIdentity
-from tests.control_plane.plane import BUILT, ControlPlane
+from tests.control_plane import manifests
+from tests.control_plane.plane import ControlPlane
 from tests.unit.samples import SAMPLES, written
 
 pytestmark = [
@@ -69,7 +70,7 @@ CUSTOM: dict[str, dict[str, Any]] = {
 @pytest.fixture(scope="module")
 def trainer_2_2(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
     """An API server with the TrainJobs of Trainer 2.2: its schema and rules, without its webhooks."""
-    crds = BUILT / "manifests" / "crds-2.2.1"
+    crds = manifests.folder() / "crds-2.2.1"
     with ControlPlane(tmp_path_factory.mktemp("trainer-2.2"), only_crds=crds) as plane:
         yield plane
 

@@ -14,9 +14,10 @@ import yaml
 
 from airflow_kubeflow_trainer.exceptions import TrainJobRejectedError
 from airflow_kubeflow_trainer.hooks.trainer import KubeflowTrainerHook
+from tests.control_plane import manifests
 from tests.control_plane.access import CLUSTER_ROLE, ROLE, service_account_token, without
 from tests.control_plane.definitions import definition
-from tests.control_plane.plane import BUILT, ControlPlane
+from tests.control_plane.plane import ControlPlane
 from tests.shell_operator import ShellOperator, Task
 
 Connect = Callable[[dict[str, Any]], KubeflowTrainerHook]
@@ -71,7 +72,7 @@ OPERATOR = "is not installed: it serves no trainer.kubeflow.org/v1alpha1, only t
     ],
 )
 def test_what_trainer_there_is_is_told(tmp_path: Path, connect: Connect, crds: Any, words: str) -> None:
-    folder = BUILT / "manifests" / f"crds-{crds}"
+    folder = manifests.folder() / f"crds-{crds}"
     if not isinstance(crds, str):
         folder = tmp_path / "crds"
         folder.mkdir()
@@ -91,7 +92,7 @@ def test_a_task_on_a_trainer_that_is_too_old_is_told_so(
     path = "/apis/trainer.kubeflow.org/v1alpha1/clustertrainingruntimes"
     stock = plane.call("get", f"{path}/torch-distributed")
     stock["metadata"] = {"name": stock["metadata"]["name"]}
-    with ControlPlane(tmp_path, only_crds=BUILT / "manifests" / "crds-2.1.0") as old:
+    with ControlPlane(tmp_path, only_crds=manifests.folder() / "crds-2.1.0") as old:
         old.call("create", path, stock)
         connect(old.kubeconfig_for(old.token))
         operator = ShellOperator(task_id="t", script="true", kubernetes_conn_id="checked", deferrable=False)

@@ -14,7 +14,8 @@ from airflow_kubeflow_trainer.config.function import read_function
 from airflow_kubeflow_trainer.exceptions import ApiError
 from airflow_kubeflow_trainer.trainjob.identity import TaskIdentity
 from airflow_kubeflow_trainer.trainjob.runtime import RuntimeView
-from tests.control_plane.plane import BUILT, ControlPlane
+from tests.control_plane.plane import ControlPlane
+from tests.control_plane.programs import BUILT
 
 IDENTITY = TaskIdentity(dag_id="d", run_id="r", task_id="t", map_index=-1, try_number=1)
 

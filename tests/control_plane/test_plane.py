@@ -12,9 +12,10 @@ import pytest
 
 from airflow_kubeflow_trainer.exceptions import ForbiddenError
 from demo.airflow_api import wait_until
-from tests.control_plane import plane as plane_module
+from tests.control_plane import programs
 from tests.control_plane.access import service_account_token
-from tests.control_plane.plane import ROOT, ControlPlane, ControlPlaneError
+from tests.control_plane.plane import ControlPlane
+from tests.control_plane.programs import ROOT, ControlPlaneError
 
 STARTS_AND_WAITS = """
 import pathlib, sys, time
@@ -72,7 +73,7 @@ def test_a_machine_without_go_is_told_so(tmp_path: Path) -> None:
 
 
 def test_a_control_plane_that_is_not_built_says_how_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plane_module, "BUILT", tmp_path)
+    monkeypatch.setattr(programs, "BUILT", tmp_path)
 
     with pytest.raises(ControlPlaneError, match="make control-plane"):
         ControlPlane(tmp_path)
@@ -86,7 +87,7 @@ def test_a_program_that_does_not_start_is_named_with_its_last_words(
         file.parent.mkdir(exist_ok=True)
         file.write_text(f"#!/bin/sh\n{script}\n")
         file.chmod(0o755)
-    monkeypatch.setattr(plane_module, "BUILT", tmp_path)
+    monkeypatch.setattr(programs, "BUILT", tmp_path)
 
     with (
         pytest.raises(ControlPlaneError, match="server ended with exit code 3\nthe disk is full"),

@@ -39,7 +39,7 @@ async def ask(plane: ControlPlane, directory: Path) -> Answers:
             for runtime in OWN_RUNTIMES:
                 await client.create(CLUSTER_TRAINING_RUNTIMES.path(), runtime)
             await copy_runtimes(client, server.client)
-            real, ours = Making(client), Making(server.client)
+            real, ours = Making(client, real=True), Making(server.client, real=False)
             async with real.following(), ours.following():
                 names = await create(real, ours)
                 await agree(real, ours, seconds=30)
