@@ -7,7 +7,7 @@
     │   ├── UnauthorizedError           401: the credentials are not accepted
     │   ├── ForbiddenError              403: not permitted, or refused by an admission webhook
     │   ├── NotFoundError               404
-    │   ├── ConflictError               409: exists already, or was changed in between
+    │   ├── ConflictError               409: exists already, was changed in between, or is another object by now
     │   └── ExpiredError                410: the resourceVersion is too old
     └── TrainJobError                   a TrainJob did not do what was asked
         ├── TrainJobRejectedError       the cluster refused to create it; the admission's own words
@@ -75,7 +75,7 @@ class NotFoundError(ApiError):
 
 
 class ConflictError(ApiError):
-    """409: ``reason`` tells AlreadyExists from Conflict."""
+    """409: ``reason`` tells AlreadyExists from Conflict. 422 where a patch names the uid of another object."""
 
 
 class ExpiredError(ApiError):
@@ -93,7 +93,10 @@ _BY_STATUS: dict[int, type[ApiError]] = {
 
 def api_error(status: int, reason: str, message: str, details: Mapping[str, Any] | None = None) -> ApiError:
     """Return the ApiError of the class that belongs to an HTTP status."""
-    return _BY_STATUS.get(status, ApiError)(status, reason, message, details)
+    fields = {cause.get("field") for cause in (details or {}).get("causes") or ()}
+    # In a patch a uid is a condition; where it does not hold, Kubernetes says that the field is immutable.
+    kind = ConflictError if status == 422 and fields == {"metadata.uid"} else _BY_STATUS.get(status, ApiError)
+    return kind(status, reason, message, details)
 
 
 class TrainJobError(KubeflowTrainerError):

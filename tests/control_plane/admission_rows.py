@@ -82,6 +82,10 @@ CREATIONS: dict[str, Object] = {
     "quantity bool": trainjob(trainer={"resourcesPerNode": {"limits": {"cpu": True}}}),
     "quantity float": trainjob(trainer={"resourcesPerNode": {"limits": {"cpu": 1.0}}}),
     "quantity fraction": trainjob(trainer={"resourcesPerNode": {"limits": {"cpu": 1.5}}}),
+    "quantities that the webhook writes anew": trainjob(
+        trainer={"resourcesPerNode": {"limits": {"cpu": 1.5, "memory": "1024Mi", "nvidia.com/gpu": 1}}},
+        runtimePatches=patch(),
+    ),
     "quantity beyond 64 bits": trainjob(trainer={"resourcesPerNode": {"limits": {"cpu": 10**22}}}),
     "float without a fraction": trainjob(trainer={"numNodes": 2.0}),
     "int beyond 64 bits": trainjob(trainer={"numNodes": 10**22}),
@@ -296,4 +300,7 @@ UPDATES: dict[str, tuple[Object, Object]] = {
         _changed("spec.trainer.env", [{"name": "A", "value": "2"}]),
     ),
     "uid": _update(trainjob(), _changed("metadata.uid", "abc")),
+    "rt policy": _update(runtime([job()]), _changed("spec.mlPolicy", {"numNodes": 2})),
+    "rt two policies": _update(runtime([job()]), _changed("spec.mlPolicy", {"torch": {}, "mpi": {}})),
+    "rt replicas": _update(runtime([job()]), _changed("spec.template.spec.replicatedJobs", [job(replicas=2)])),
 }

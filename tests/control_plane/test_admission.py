@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import uuid4
 
@@ -17,6 +17,7 @@ from tests.control_plane.admission_rows import CREATIONS, UPDATES
 
 API_VERSION = "trainer.kubeflow.org/v1alpha1"
 GROUP = f"/apis/{API_VERSION}"
+PLURALS = ("trainjobs", "trainingruntimes", "clustertrainingruntimes")
 
 
 @dataclass(frozen=True)
@@ -24,19 +25,39 @@ class Answer:
     """What a control plane says, as far as both must say the same."""
 
     code: int
-    words: str
-    """What Trainer says (its webhook, the CRD's CEL rules); empty for the API server's own errors."""
-    fields: tuple[str, ...]
+    trainers_words: tuple[str, ...] = ()
+    """What Trainer says: its webhook, or the rules of its CRDs."""
+    all_words: tuple[str, ...] = ()
+    """What the API server says as well, for example of types and formats."""
+    fields: tuple[str, ...] = ()
     """Which fields are wrong."""
-    spec: Any
+    spec: Any = None
     """Of an object that is admitted: its spec, with all defaults."""
+
+    def said_by_trainer(self) -> Answer:
+        """The same without what the API server says on its own."""
+        return replace(self, all_words=())
+
+
+OTHER_WORDS = {
+    "labels int": "Go's name of the field",
+    "quantity fraction": "each part of `anyOf` is told",
+    "quantity beyond 64 bits": "each part of `anyOf` is told",
+    "wrong apiVersion": "it is decoded before it is looked at",
+    "uid": "where the store keeps it",
+}
+"""Rows of which the API servers, not Trainer, say the same in other words; and what of the real one's is left out."""
+
+
+def test_there_are_more_rows_than_were_asked_for() -> None:
+    assert len([row for row in CREATIONS.values() if row.get("kind") == "TrainJob"]) >= 80
 
 
 @pytest.mark.parametrize("row", CREATIONS)
 async def test_a_creation_is_answered_alike(both: tuple[Client, Client], row: str) -> None:
     real, ours = await asyncio.gather(*(creation(client, CREATIONS[row]) for client in both))
 
-    assert ours == real
+    assert_alike(row, real, ours)
 
 
 @pytest.mark.parametrize("row", UPDATES)
@@ -44,10 +65,15 @@ async def test_an_update_is_answered_alike(both: tuple[Client, Client], row: str
     name = f"u-{uuid4().hex[:8]}"
     real, ours = await asyncio.gather(*(update(client, name, *UPDATES[row]) for client in both))
 
-    assert ours == real
+    assert_alike(row, real, ours)
 
 
-@pytest.mark.parametrize("plural", ["trainjobs", "trainingruntimes", "clustertrainingruntimes"])
+def assert_alike(row: str, real: Answer, ours: Answer) -> None:
+    assert (ours == real) is (row not in OTHER_WORDS), (real, ours)
+    assert ours.said_by_trainer() == real.said_by_trainer()
+
+
+@pytest.mark.parametrize("plural", PLURALS)
 async def test_the_schemas_and_rules_that_we_know_are_those_of_the_real_one(
     both: tuple[Client, Client], plural: str
 ) -> None:
@@ -55,14 +81,14 @@ async def test_the_schemas_and_rules_that_we_know_are_those_of_the_real_one(
     path = f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{plural}.trainer.kubeflow.org"
     real = (await both[0].get(path))["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
 
-    assert set(rules(real)) - {cel.IMMUTABLE} <= cel.RULES.keys()
+    assert {rule["rule"] for rule in rules(real)} - {cel.IMMUTABLE} <= cel.RULES.keys()
     assert custom_resource(plural)["versions"][0]["schema"]["openAPIV3Schema"] == without_descriptions(real)
 
 
-def rules(schema: Any) -> Iterator[str]:
+def rules(schema: Any) -> Iterator[dict[str, str]]:
     """All CEL rules of a schema and of what is below."""
     if isinstance(schema, dict):
-        yield from (rule["rule"] for rule in schema.get("x-kubernetes-validations", ()))
+        yield from schema.get("x-kubernetes-validations", ())
     for child in schema.values() if isinstance(schema, dict) else schema if isinstance(schema, list) else ():
         yield from rules(child)
 
@@ -78,6 +104,10 @@ def without_descriptions(schema: Any) -> Any:
         for key, item in schema.items()
         if key != "description" or not isinstance(item, str)
     }
+
+
+RULES = tuple({rule["message"] for plural in PLURALS for rule in rules(custom_resource(plural))})
+"""What the rules of the CRDs say."""
 
 
 async def creation(client: Client, body: dict[str, Any]) -> Answer:
@@ -123,14 +153,15 @@ def _admitted(item: dict[str, Any]) -> Answer:
     spec = item["spec"]
     for patch in spec.get("runtimePatches", ()):
         patch.pop("time", None)
-    return Answer(200, "", (), spec)
+    return Answer(200, spec=spec)
 
 
 def _refusal(error: ApiError) -> Answer:
-    fields = sorted({cause.get("field") or "" for cause in error.details.get("causes") or ()})
-    return Answer(error.status, _trainers_words(error.message), tuple(fields), None)
-
-
-def _trainers_words(message: str) -> str:
-    # The names of the two webhook configurations are those of Trainer's kustomization in both.
-    return message if "admission webhook" in message else ""
+    causes = error.details.get("causes") or ()
+    words = sorted(f"{cause.get('field')}: {cause['message']}" for cause in causes) or [error.message]
+    return Answer(
+        error.status,
+        trainers_words=tuple(each for each in words if "admission webhook" in each or each.endswith(RULES)),
+        all_words=tuple(words),
+        fields=tuple(sorted({cause.get("field") or "" for cause in causes})),
+    )

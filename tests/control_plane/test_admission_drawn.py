@@ -75,5 +75,6 @@ async def test_what_is_drawn_from_the_schema_is_answered_alike(
 
 
 def without_go_types(answer: Answer) -> Answer:
-    """Without the names that Go gives to Kubernetes' own types, which we know for the common ones only."""
-    return replace(answer, words=re.sub(r"Go struct field \w+\.|(?<= of type ).*", "", answer.words))
+    """What Trainer says, without Go's names of Kubernetes' own types, of which we know the common ones only."""
+    words = [re.sub(r"Go struct field \w+\.|(?<= of type ).*", "", each) for each in answer.trainers_words]
+    return replace(answer.said_by_trainer(), trainers_words=tuple(words))

@@ -89,7 +89,8 @@ def transcript(kubectl: Kubectl, *command: Any) -> str:
     done = kubectl.run(*arguments, given=given)
     said = f"$ kubectl {' '.join(arguments)}\n{done.stdout}{done.stderr}(exit code {done.returncode})"
     said = re.sub(r"hello-node-0-0-\w{5}", "hello-node-0-0-xxxxx", said.replace(kubectl.namespace, "NAMESPACE"))
-    return re.sub(r" +(\d+[smh])+", " AGE", said)
+    # How wide a column is depends on its ages.
+    return re.sub(r" +", " ", re.sub(r" (\d+[smh])+", " AGE", said))
 
 
 def test_a_trainjob_lives_as_it_does_on_the_real_control_plane(real: Kubectl, ours: Kubectl) -> None:

@@ -14,7 +14,7 @@ from airflow_kubeflow_trainer.cluster import ending, events
 from airflow_kubeflow_trainer.cluster.resources import CLUSTER_TRAINING_RUNTIMES
 from airflow_kubeflow_trainer.cluster.trainjobs import TrainJobApi
 from airflow_kubeflow_trainer.cluster.waiting import Outcome, WaitSpec, wait
-from airflow_kubeflow_trainer.exceptions import ApiError, ConfigError, NotFoundError
+from airflow_kubeflow_trainer.exceptions import ApiError, ConfigError, ConflictError, NotFoundError
 from airflow_kubeflow_trainer.trainjob.diagnosis import Cause
 from tests.reporting import Recorder
 
@@ -119,6 +119,13 @@ async def test_the_remedy_for_a_runtime_that_cannot_be_suspended_works(api: Trai
     await ending.suspend(api, job["metadata"]["name"], False)
     outcome = await outcome_of(api, job, startup_timeout=60)
     assert outcome.diagnosis is None
+
+
+async def test_another_trainjob_that_has_the_name_by_now_is_not_suspended(api: TrainJobApi, make: Make) -> None:
+    job = await make("exec sleep 60")
+
+    with pytest.raises(ConflictError):
+        await ending.suspend(api, job["metadata"]["name"], True, uid="that-of-an-earlier-one")
 
 
 async def gone(api: TrainJobApi, path: str) -> None:

@@ -135,7 +135,7 @@ def _mutate(obj: dict[str, Any], schema: dict[str, Any], old: dict[str, Any] | N
     trainjob.stamp_patches(obj, old, datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
     if obj != before:
         # What the webhook has changed comes back as its types write it.
-        decoding.fill_zero_values(obj, schema)
+        decoding.write_as_go_does(obj, schema)
 
 
 def _schema_errors(obj: dict[str, Any], schema: dict[str, Any], old: dict[str, Any] | None) -> list[FieldError]:

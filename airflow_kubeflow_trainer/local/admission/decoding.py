@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from airflow_kubeflow_trainer.local.admission.structural import Schema, join
+from airflow_kubeflow_trainer.local.quantity import canonical_quantity
 
 _PATCH = "spec.runtimePatches.trainingRuntimeSpec"
 _POD_PATCH = f"{_PATCH}.template.spec.replicatedJobs.template.spec.template"
@@ -78,21 +79,22 @@ class _Error:
     aborts: bool = False
 
 
-def fill_zero_values(obj: dict[str, Any], schema: Schema) -> None:
-    """Add, in place, what an object gains that goes through Trainer's Go types.
+def write_as_go_does(obj: dict[str, Any], schema: Schema) -> None:
+    """Write a spec, in place, as one that goes through Trainer's Go types comes back.
 
-    Kubernetes' own types write a required text in any case, an empty one too; Trainer's leave it out.
+    Kubernetes' own types write a required text in any case, an empty one too; Trainer's leave it out. Quantities come
+    back in their shortest form, and as text.
     """
     if isinstance(obj.get("spec"), dict):
-        _fill(obj["spec"], schema["properties"]["spec"], "spec")
+        _write(obj["spec"], schema["properties"]["spec"], "spec")
 
 
-def _fill(value: Any, schema: Schema, path: str) -> None:
+def _write(value: Any, schema: Schema, path: str) -> None:
     if isinstance(value, list) and "items" in schema:
         zero = {"string": "", "object": {}}.get(schema["items"].get("type"))
         value[:] = [copy.deepcopy(zero) if item is None else item for item in value]
         for item in value:
-            _fill(item, schema["items"], path)
+            _write(item, schema["items"], path)
     elif isinstance(value, dict):
         properties = schema.get("properties", {})
         if path not in _TRAINER_STRUCTS:
@@ -100,8 +102,11 @@ def _fill(value: Any, schema: Schema, path: str) -> None:
                 if properties[key].get("type") == "string" and value.get(key) is None:
                     value[key] = ""
         for key, item in value.items():
-            if key in properties:
-                _fill(item, properties[key], join(path, key))
+            child = properties.get(key) or schema.get("additionalProperties")
+            if isinstance(child, dict) and child.get("x-kubernetes-int-or-string"):
+                value[key] = canonical_quantity(item)
+            elif key in properties:
+                _write(item, properties[key], join(path, key))
 
 
 def _errors(value: Any, schema: Schema, path: str, parent: str) -> Iterator[_Error]:

@@ -19,14 +19,21 @@ def fill_in(obj: Object) -> Object:
 
 
 def fold_in(obj: Object) -> Object:
-    """Return an updated object with its write-only fields folded into those that are stored."""
+    """Return an updated object with its write-only fields folded into those that are stored, and a pod's defaults."""
+    if obj["kind"] == "Pod":
+        return {**obj, "spec": _filled_spec(obj)}
     return _secret(obj) if obj["kind"] == "Secret" else obj
 
 
 def _pod(obj: Object) -> Object:
+    spec = _filled_spec(obj)
+    return {**obj, "spec": spec, "status": pod_defaults.first_status(spec)}
+
+
+def _filled_spec(obj: Object) -> Object:
     spec = copy.deepcopy(_mapping(obj, "spec"))
     pod_defaults.fill_in(spec)
-    return {**obj, "spec": spec, "status": pod_defaults.first_status(spec)}
+    return spec
 
 
 def _claim(obj: Object) -> Object:

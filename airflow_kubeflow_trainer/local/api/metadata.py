@@ -70,7 +70,7 @@ def _check_type(resource: ApiResource, body: Mapping[str, Any]) -> None:
         if resource.custom:
             name = str((body.get("metadata") or {}).get("name", ""))
             why = f'Invalid value: "{kind}": must be {resource.kind}'
-            raise errors.invalid(resource.qualified_kind, name, field="kind", why=why)
+            raise errors.invalid(f"{kind}.{resource.group}", name, field="kind", why=why)
         raise bad_request(f'{kind} in version "{resource.version}" cannot be handled as a {resource.kind}')
 
 
@@ -90,6 +90,17 @@ def for_create(resource: ApiResource, obj: Object) -> Object:
 def _generated(prefix: str) -> str:
     suffix = "".join(secrets.choice(_SUFFIX_LETTERS) for _ in range(_SUFFIX_LENGTH))
     return prefix[: _LONGEST_GENERATED - _SUFFIX_LENGTH] + suffix
+
+
+def check_uid(resource: ApiResource, new: Object, old: Object) -> None:
+    """Refuse a patch of the uid: it is no condition, as it is in an object that is put.
+
+    :raises StatusError: 422.
+    """
+    name, uid = old["metadata"]["name"], new["metadata"].get("uid", old["metadata"]["uid"])
+    if uid != old["metadata"]["uid"]:
+        why = f'Invalid value: "{uid}": field is immutable'
+        raise errors.invalid(resource.qualified_kind, name, field="metadata.uid", why=why)
 
 
 def check_versions(resource: ApiResource, new: Object, old: Object) -> None:

@@ -117,8 +117,9 @@ class Registry:
 
         :raises StatusError: 400, 404, 409 or 422.
         """
-        changed = change(self.get(place).object)
-        new = metadata.check_body(place.resource, changed, namespace=place.namespace, name=place.name)
+        old = self.get(place).object
+        new = metadata.check_body(place.resource, change(old), namespace=place.namespace, name=place.name)
+        metadata.check_uid(place.resource, new, old)
         return self._update(place, new, options, status=status)
 
     def _update(self, place: Place, new: Object, options: WriteOptions, *, status: bool) -> Written:
@@ -128,8 +129,8 @@ class Registry:
         if status:
             new = _with_status({**old}, new)
         else:
-            new = metadata.for_update(new, old)
-            new = _with_status(new, old) if resource.has_status else defaults.fold_in(new)
+            new = defaults.fold_in(metadata.for_update(new, old))
+            new = _with_status(new, old) if resource.has_status else new
             immutable.check(resource, new, old)
             new, warnings = self._admit(
                 operation="UPDATE",
