@@ -16,6 +16,7 @@ from airflow_kubeflow_trainer.cluster.resources import CLUSTER_TRAINING_RUNTIMES
 from airflow_kubeflow_trainer.cluster.trainjobs import TrainJobApi
 from airflow_kubeflow_trainer.exceptions import ConflictError
 from airflow_kubeflow_trainer.local.cluster import LocalCluster
+from tests.control_plane.access import documented_token
 from tests.control_plane.node import kubelet
 from tests.control_plane.plane import ControlPlane
 
@@ -59,9 +60,16 @@ def namespace(plane: ControlPlane) -> Iterator[str]:
 
 @pytest.fixture
 async def api(plane: ControlPlane, namespace: str) -> AsyncIterator[TrainJobApi]:
-    """The administrator's way to the TrainJobs of the test's namespace."""
-    async with plane.client() as client:
+    """The way to the namespace's TrainJobs of somebody who may do what the documentation says, and nothing else."""
+    async with plane.client(documented_token(plane, namespace)) as client:
         yield TrainJobApi(client, namespace=namespace)
+
+
+@pytest.fixture
+async def admin(plane: ControlPlane) -> AsyncIterator[Client]:
+    """The administrator's way to everything."""
+    async with plane.client() as client:
+        yield client
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import ssl
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import aiohttp
@@ -24,15 +24,9 @@ FOUR_LINES = "line 1\nline 2\nline 3\nline 4\n"
 
 
 @pytest.fixture
-async def client(plane: ControlPlane) -> AsyncIterator[Client]:
-    async with plane.client() as client:
-        yield client
-
-
-@pytest.fixture
-async def talker(client: Client, namespace: str) -> ShellPod:
+async def talker(admin: Client, namespace: str) -> ShellPod:
     """A container that has said four lines and goes on."""
-    pod = ShellPod(client, namespace, "for i in 1 2 3 4; do echo line $i; done; exec sleep 100000")
+    pod = ShellPod(admin, namespace, "for i in 1 2 3 4; do echo line $i; done; exec sleep 100000")
     await pod.create()
     await pod.started()
     await until(pod.log, lambda seen: seen == FOUR_LINES)
@@ -55,9 +49,9 @@ async def test_a_part_of_the_log_is_asked_for(talker: ShellPod, options: dict[st
     assert await talker.log(**options) == expected
 
 
-async def test_a_log_goes_on_from_the_second_that_sincetime_names(client: Client, namespace: str) -> None:
+async def test_a_log_goes_on_from_the_second_that_sincetime_names(admin: Client, namespace: str) -> None:
     # More than a second apart: the API server passes whole seconds on.
-    pod = ShellPod(client, namespace, "echo early; sleep 1.2; echo late")
+    pod = ShellPod(admin, namespace, "echo early; sleep 1.2; echo late")
     await pod.create()
     stamped = await until(lambda: _log_or_nothing(pod, timestamps=True), lambda seen: "late" in seen)
 
@@ -68,13 +62,13 @@ async def test_a_log_goes_on_from_the_second_that_sincetime_names(client: Client
     assert await pod.log(sinceTime=late[0].split(".")[0] + "Z") == "late\n"
 
 
-async def test_a_log_that_is_followed_grows_and_ends_with_its_container(client: Client, namespace: str) -> None:
-    pod = ShellPod(client, namespace, "trap 'echo last; exit 0' USR1; echo first; sleep 100000 & wait")
+async def test_a_log_that_is_followed_grows_and_ends_with_its_container(admin: Client, namespace: str) -> None:
+    pod = ShellPod(admin, namespace, "trap 'echo last; exit 0' USR1; echo first; sleep 100000 & wait")
     await pod.create()
     await pod.started()
     seen = b""
 
-    async with asyncio.timeout(60), client.stream(f"{pod.path}/log", params={"follow": True}) as chunks:
+    async with asyncio.timeout(60), admin.stream(f"{pod.path}/log", params={"follow": True}) as chunks:
         async for chunk in chunks:
             seen += chunk
             if seen == b"first\n":
@@ -84,9 +78,9 @@ async def test_a_log_that_is_followed_grows_and_ends_with_its_container(client: 
     assert "terminated" in (await until(pod.container, lambda found: "terminated" in found["state"]))["state"]
 
 
-async def test_the_log_of_the_run_before_a_restart_is_kept(client: Client, namespace: str) -> None:
+async def test_the_log_of_the_run_before_a_restart_is_kept(admin: Client, namespace: str) -> None:
     script = "[ -e /state/ran ] && echo second && exec sleep 100000; touch /state/ran; echo first; exit 1"
-    pod = ShellPod(client, namespace, script)
+    pod = ShellPod(admin, namespace, script)
     await pod.create()
     await pod.started(restarts=1)
 
@@ -101,26 +95,26 @@ async def test_there_is_no_log_before_the_first_restart(talker: ShellPod) -> Non
     assert refused.value.status == 400
 
 
-async def test_a_reader_without_a_certificate_is_not_let_in(client: Client, namespace: str, talker: ShellPod) -> None:
+async def test_a_reader_without_a_certificate_is_not_let_in(admin: Client, namespace: str, talker: ShellPod) -> None:
     with pytest.raises(aiohttp.ClientError):
-        await _read_from_the_kubelet(client, f"{namespace}/{talker.name}/main", certificate=None)
+        await _read_from_the_kubelet(admin, f"{namespace}/{talker.name}/main", certificate=None)
 
 
 async def test_a_certificate_of_another_authority_lets_nobody_in(
-    client: Client, namespace: str, talker: ShellPod, tmp_path: Path
+    admin: Client, namespace: str, talker: ShellPod, tmp_path: Path
 ) -> None:
     stranger = ensure_pki(tmp_path).kubelet_client
 
     with pytest.raises(aiohttp.ClientError):
-        await _read_from_the_kubelet(client, f"{namespace}/{talker.name}/main", certificate=stranger)
+        await _read_from_the_kubelet(admin, f"{namespace}/{talker.name}/main", certificate=stranger)
 
 
 async def test_the_api_servers_certificate_lets_in(
-    plane: ControlPlane, client: Client, namespace: str, talker: ShellPod
+    plane: ControlPlane, admin: Client, namespace: str, talker: ShellPod
 ) -> None:
     own = plane.kubelet_client
 
-    assert await _read_from_the_kubelet(client, f"{namespace}/{talker.name}/main", certificate=own) == FOUR_LINES
+    assert await _read_from_the_kubelet(admin, f"{namespace}/{talker.name}/main", certificate=own) == FOUR_LINES
 
 
 @pytest.fixture
@@ -133,18 +127,18 @@ def nobody_may_read(plane: ControlPlane) -> Iterator[None]:
 
 @pytest.mark.usefixtures("nobody_may_read")
 async def test_a_certificate_of_the_right_authority_lets_in_whom_the_cluster_permits_and_nobody_else(
-    plane: ControlPlane, client: Client, tmp_path: Path
+    plane: ControlPlane, admin: Client, tmp_path: Path
 ) -> None:
     with kubelet(plane, tmp_path, name="strict"), pytest.raises(aiohttp.ClientResponseError) as refused:
-        await _read_from_the_kubelet(client, "default/any/main", certificate=plane.kubelet_client, node="strict")
-    await client.delete("/api/v1/nodes/strict")
+        await _read_from_the_kubelet(admin, "default/any/main", certificate=plane.kubelet_client, node="strict")
+    await admin.delete("/api/v1/nodes/strict")
 
     assert refused.value.status == 403
 
 
-async def _read_from_the_kubelet(client: Client, log: str, *, certificate: KeyPair | None, node: str = "local") -> str:
+async def _read_from_the_kubelet(admin: Client, log: str, *, certificate: KeyPair | None, node: str = "local") -> str:
     """Ask the kubelet itself, past the API server."""
-    found = await client.get(f"/api/v1/nodes/{node}")
+    found = await admin.get(f"/api/v1/nodes/{node}")
     port = found["status"]["daemonEndpoints"]["kubeletEndpoint"]["Port"]
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE

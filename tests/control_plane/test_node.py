@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,6 @@ from airflow_kubeflow_trainer.local.kubelet import KubeletOptions
 from airflow_kubeflow_trainer.local.node import running_node
 from airflow_kubeflow_trainer.trainjob.diagnosis import Cause
 from tests.control_plane import all_reduce
-from tests.control_plane.access import documented_token
 from tests.control_plane.node import kubelet
 from tests.control_plane.plane import ControlPlane
 from tests.control_plane.pods import ShellPod, until
@@ -37,19 +36,6 @@ signal.signal(signal.SIGTERM, leave)
 print("up")
 signal.pause()
 """
-
-
-@pytest.fixture
-async def client(plane: ControlPlane) -> AsyncIterator[Client]:
-    async with plane.client() as client:
-        yield client
-
-
-@pytest.fixture
-async def api(plane: ControlPlane, namespace: str) -> AsyncIterator[TrainJobApi]:
-    """The way to TrainJobs of somebody who may do what the documentation says, and nothing else."""
-    async with plane.client(documented_token(plane, namespace)) as client:
-        yield TrainJobApi(client, namespace=namespace)
 
 
 @pytest.fixture
@@ -120,8 +106,8 @@ async def test_a_pod_that_is_deleted_gets_its_grace(api: TrainJobApi) -> None:
     await until(lambda: api.pods("dies"), lambda pods: pods == [])
 
 
-async def test_a_process_that_does_not_go_is_killed_at_the_end_of_its_grace(client: Client, namespace: str) -> None:
-    stubborn = ShellPod(client, namespace, "trap '' TERM; echo up; while :; do sleep 1; done")
+async def test_a_process_that_does_not_go_is_killed_at_the_end_of_its_grace(admin: Client, namespace: str) -> None:
+    stubborn = ShellPod(admin, namespace, "trap '' TERM; echo up; while :; do sleep 1; done")
     await stubborn.create()
     await stubborn.started()
     await until(stubborn.log, lambda seen: seen == "up\n")
@@ -134,8 +120,8 @@ async def test_a_process_that_does_not_go_is_killed_at_the_end_of_its_grace(clie
     assert stubborn.processes() == []
 
 
-async def test_a_pod_that_is_deleted_by_force_leaves_no_process(client: Client, namespace: str) -> None:
-    pod = ShellPod(client, namespace, "trap '' TERM; while :; do sleep 1; done")
+async def test_a_pod_that_is_deleted_by_force_leaves_no_process(admin: Client, namespace: str) -> None:
+    pod = ShellPod(admin, namespace, "trap '' TERM; while :; do sleep 1; done")
     await pod.create()
     await pod.started()
 
@@ -145,14 +131,14 @@ async def test_a_pod_that_is_deleted_by_force_leaves_no_process(client: Client, 
     await until(pod.running_processes, lambda seen: seen == [])
 
 
-async def test_a_node_that_somebody_deletes_registers_again(api: TrainJobApi, client: Client) -> None:
-    before = await client.get("/api/v1/nodes/local")
+async def test_a_node_that_somebody_deletes_registers_again(api: TrainJobApi, admin: Client) -> None:
+    before = await admin.get("/api/v1/nodes/local")
 
-    await client.delete("/api/v1/nodes/local")
+    await admin.delete("/api/v1/nodes/local")
 
     async def node() -> dict[str, Any]:
         try:
-            return await client.get("/api/v1/nodes/local")
+            return await admin.get("/api/v1/nodes/local")
         except NotFoundError:
             return before
 
@@ -170,9 +156,9 @@ async def test_a_node_that_somebody_deletes_registers_again(api: TrainJobApi, cl
     ],
 )
 async def test_a_kubelet_that_ends_leaves_no_process(
-    plane: ControlPlane, second_node: str, client: Client, namespace: str, tmp_path: Path, number: int, code: int
+    plane: ControlPlane, second_node: str, admin: Client, namespace: str, tmp_path: Path, number: int, code: int
 ) -> None:
-    pod = ShellPod(client, namespace, "trap '' TERM; while :; do sleep 1; done", nodeName=second_node)
+    pod = ShellPod(admin, namespace, "trap '' TERM; while :; do sleep 1; done", nodeName=second_node)
     await pod.create()
 
     with kubelet(plane, tmp_path, name=second_node) as process:
@@ -185,10 +171,10 @@ async def test_a_kubelet_that_ends_leaves_no_process(
 
 
 async def test_a_node_tells_again_and_again_that_it_is_there(
-    plane: ControlPlane, second_node: str, client: Client, tmp_path: Path
+    plane: ControlPlane, second_node: str, admin: Client, tmp_path: Path
 ) -> None:
     async def heard() -> str:
-        conditions = (await client.get(f"/api/v1/nodes/{second_node}")).get("status", {}).get("conditions", [])
+        conditions = (await admin.get(f"/api/v1/nodes/{second_node}")).get("status", {}).get("conditions", [])
         return next((str(found["lastHeartbeatTime"]) for found in conditions if found["type"] == "Ready"), "")
 
     options = KubeletOptions(directory=tmp_path, node_name=second_node, heartbeat_seconds=0.2)
@@ -198,9 +184,9 @@ async def test_a_node_tells_again_and_again_that_it_is_there(
 
 
 async def test_pods_go_on_while_their_node_is_taken_for_lost(
-    plane: ControlPlane, second_node: str, client: Client, namespace: str, tmp_path: Path
+    plane: ControlPlane, second_node: str, admin: Client, namespace: str, tmp_path: Path
 ) -> None:
-    before, after = (ShellPod(client, namespace, "exec sleep 100000", nodeName=second_node) for _ in range(2))
+    before, after = (ShellPod(admin, namespace, "exec sleep 100000", nodeName=second_node) for _ in range(2))
     options = KubeletOptions(directory=tmp_path, node_name=second_node, heartbeat_seconds=0.2)
     async with running_node(plane.kubeconfig, options):
         await before.create()
@@ -208,7 +194,7 @@ async def test_pods_go_on_while_their_node_is_taken_for_lost(
         running = before.processes()
 
         taints = [{"key": "node.kubernetes.io/unreachable", "effect": "NoSchedule"}]
-        await client.patch(f"/api/v1/nodes/{second_node}", {"spec": {"taints": taints}})
+        await admin.patch(f"/api/v1/nodes/{second_node}", {"spec": {"taints": taints}})
         await after.create()
         await after.started()
 

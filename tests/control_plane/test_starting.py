@@ -11,6 +11,7 @@ from uuid import uuid4
 import pytest
 
 from airflow_kubeflow_trainer.cluster import ending, events
+from airflow_kubeflow_trainer.cluster.client import Client
 from airflow_kubeflow_trainer.cluster.resources import CLUSTER_TRAINING_RUNTIMES
 from airflow_kubeflow_trainer.cluster.trainjobs import TrainJobApi
 from airflow_kubeflow_trainer.cluster.waiting import Outcome, WaitSpec, wait
@@ -50,10 +51,10 @@ def not_started(outcome: Outcome) -> str:
     return outcome.diagnosis.message
 
 
-async def test_a_pod_that_may_not_be_created_is_told_by_its_job(api: TrainJobApi, make: Make) -> None:
+async def test_a_pod_that_may_not_be_created_is_told_by_its_job(api: TrainJobApi, admin: Client, make: Make) -> None:
     limits = {"type": "Container", "max": {"cpu": "100m"}, "default": {"cpu": "100m"}}
     body = {"apiVersion": "v1", "kind": "LimitRange", "metadata": {"name": "tiny"}, "spec": {"limits": [limits]}}
-    await api.client.create(f"/api/v1/namespaces/{api.namespace}/limitranges", body)
+    await admin.create(f"/api/v1/namespaces/{api.namespace}/limitranges", body)
     job = await make("true", trainer={"resourcesPerNode": {"limits": {"cpu": "2"}}})
 
     message = not_started(await outcome_of(api, job, startup_timeout=5))
@@ -73,12 +74,14 @@ async def test_a_job_that_may_not_be_created_is_told_by_its_jobset(
     assert "startup_patience for JobCreationFailed (0 s)" in not_started(outcome)
 
 
-async def test_a_jobset_that_may_not_be_created_is_told_by_its_trainjob(api: TrainJobApi, make: Make) -> None:
+async def test_a_jobset_that_may_not_be_created_is_told_by_its_trainjob(
+    api: TrainJobApi, admin: Client, make: Make
+) -> None:
     runtime = await api.get_runtime("torch-distributed")
     runtime["metadata"] = {"name": f"long-{uuid4().hex[:6]}", "labels": runtime["metadata"]["labels"]}
     (job,) = runtime["spec"]["template"]["spec"]["replicatedJobs"]
     job["replicas"] = 1
-    await api.client.create(CLUSTER_TRAINING_RUNTIMES.path(), runtime)
+    await admin.create(CLUSTER_TRAINING_RUNTIMES.path(), runtime)
     manifest = await make("true", runtime=runtime["metadata"]["name"], suspend=True)
     manifest["metadata"] = {"name": "n" * 60, "namespace": api.namespace}
     manifest["spec"]["suspend"] = False
@@ -88,7 +91,9 @@ async def test_a_jobset_that_may_not_be_created_is_told_by_its_trainjob(api: Tra
     assert "TrainJobResourcesCreationFailed" in message
 
 
-async def test_the_remedy_for_a_runtime_that_cannot_be_suspended_works(api: TrainJobApi, make: Make) -> None:
+async def test_the_remedy_for_a_runtime_that_cannot_be_suspended_works(
+    api: TrainJobApi, admin: Client, make: Make
+) -> None:
     runtime = await api.get_runtime("torch-distributed")
     claims = (await api.get_runtime("torchtune-llama3.2-1b"))["spec"]["template"]["spec"]["volumeClaimPolicies"]
     name = f"claims-{uuid4().hex[:6]}"
@@ -98,7 +103,7 @@ async def test_the_remedy_for_a_runtime_that_cannot_be_suspended_works(api: Trai
     runtime["spec"]["template"]["spec"]["volumeClaimPolicies"] = claims
     pod = runtime["spec"]["template"]["spec"]["replicatedJobs"][0]["template"]["spec"]["template"]["spec"]
     pod["containers"][0]["volumeMounts"] = [{"name": "initializer", "mountPath": "/workspace"}]
-    await api.client.create(CLUSTER_TRAINING_RUNTIMES.path(), runtime)
+    await admin.create(CLUSTER_TRAINING_RUNTIMES.path(), runtime)
     job = await make("exec sleep 60", runtime=name)
     with pytest.raises(ConfigError, match="cannot be suspended.*jq .*retentionPolicy.whenDeleted //= .Delete.*replace"):
         await ending.suspend(api, job["metadata"]["name"], True)
@@ -109,10 +114,10 @@ async def test_the_remedy_for_a_runtime_that_cannot_be_suspended_works(api: Trai
         policy["retentionPolicy"] = {"whenDeleted": "Delete"}
     path = CLUSTER_TRAINING_RUNTIMES.path(name=name)
     with pytest.raises(ApiError, match="Value is immutable"):
-        await api.client.patch(path, {"spec": runtime["spec"]})
-    await api.client.delete(path)
-    await gone(api, path)
-    await api.client.create(CLUSTER_TRAINING_RUNTIMES.path(), runtime)
+        await admin.patch(path, {"spec": runtime["spec"]})
+    await admin.delete(path)
+    await gone(admin, path)
+    await admin.create(CLUSTER_TRAINING_RUNTIMES.path(), runtime)
 
     job = await make("sleep 2", runtime=name, suspend=True)
     assert job["spec"]["suspend"] is True
@@ -128,9 +133,9 @@ async def test_another_trainjob_that_has_the_name_by_now_is_not_suspended(api: T
         await ending.suspend(api, job["metadata"]["name"], True, uid="that-of-an-earlier-one")
 
 
-async def gone(api: TrainJobApi, path: str) -> None:
+async def gone(admin: Client, path: str) -> None:
     with contextlib.suppress(NotFoundError):
         async with asyncio.timeout(60):
             while True:
-                await api.client.get(path)
+                await admin.get(path)
                 await asyncio.sleep(0.1)

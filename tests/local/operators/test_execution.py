@@ -132,7 +132,6 @@ def test_a_strangers_trainjob_is_not_adopted(hook: KubeflowTrainerHook, task: Ta
     stranger = shell.manifest()
     stranger["metadata"] = {
         "name": shell.manifest(identity_of(task.context()))["metadata"]["name"],
-        "namespace": "default",
     }
     hook.submit(stranger)
 
@@ -368,7 +367,7 @@ def test_a_trainjob_that_cannot_be_suspended_or_resumed_is_left_as_it_is(
     shell = operator("true", on_kill_action="suspend_trainjob")
     manifest = shell.manifest(identity_of(task.context()))
     manifest["spec"]["runtimeRef"]["name"] = "torchtune-llama3.2-1b"
-    del manifest["spec"]["runtimePatches"]
+    del manifest["spec"]["runtimePatches"], manifest["metadata"]["namespace"]
     trainjob = hook.submit(manifest)
 
     with pytest.raises(ConfigError, match="suspend: TrainJobs of runtime 'torchtune-llama3.2-1b' cannot be suspended"):
