@@ -21,6 +21,8 @@ Object = dict[str, Any]
 NAME = "story"
 MARK = "TOLD_BY"
 SUCCEED, FAIL = signal.SIGUSR1, signal.SIGUSR2
+DEADLINE_SECONDS = 10
+"""Time enough for a TrainJob to run on both planes, on a machine that is busy too."""
 LISTENS = "trap 'exit 0' USR1; trap 'exit 3' USR2; trap 'exit 143' TERM; while :; do sleep 0.1; done"
 """A process that trains until somebody says how it ends."""
 

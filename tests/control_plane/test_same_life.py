@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from airflow_kubeflow_trainer.cluster.client import Client
-from tests.control_plane.telling import FAIL, LISTENS, SUCCEED, Tale, Teller, over, running
+from tests.control_plane.telling import DEADLINE_SECONDS, FAIL, LISTENS, SUCCEED, Tale, Teller, over, running
 
 pytestmark = [pytest.mark.usefixtures("node"), pytest.mark.timeout(240)]
 
@@ -107,14 +107,14 @@ async def suspended_in_vain(tale: Tale) -> None:
 
 
 async def a_deadline_that_passes(tale: Tale) -> None:
-    await tale.create(WAITS, activeDeadlineSeconds=4)
+    await tale.create(WAITS, activeDeadlineSeconds=DEADLINE_SECONDS)
     await tale.comes_to(running())
     await tale.comes_to(over("Failed", pods=False))
 
 
 async def a_deadline_that_begins_anew(tale: Tale) -> None:
     """A resumed job has all of its time again."""
-    await tale.create(WAITS, activeDeadlineSeconds=6)
+    await tale.create(WAITS, activeDeadlineSeconds=DEADLINE_SECONDS)
     await tale.comes_to(running())
     await tale.change(suspend=True)
     await tale.comes_to(over("Suspended", pods=False))

@@ -14,7 +14,7 @@ from airflow_kubeflow_trainer.local.controller import run_controller
 from airflow_kubeflow_trainer.local.kubelet import KubeletOptions, run_kubelet
 from airflow_kubeflow_trainer.local.pki import ensure_pki
 from tests.control_plane.plane import ControlPlane
-from tests.control_plane.telling import FAIL, LISTENS, SUCCEED, Object, Tale, Teller, over, running
+from tests.control_plane.telling import DEADLINE_SECONDS, FAIL, LISTENS, SUCCEED, Object, Tale, Teller, over, running
 from tests.local.api.harness import Server
 
 pytestmark = [pytest.mark.usefixtures("node"), pytest.mark.timeout(240)]
@@ -120,10 +120,10 @@ async def the_trainjob_is_deleted(tale: Mortal) -> None:
 
 
 async def the_deadline_passes(tale: Mortal) -> None:
-    await tale.create(WAITS, activeDeadlineSeconds=3)
+    await tale.create(WAITS, activeDeadlineSeconds=DEADLINE_SECONDS)
     await tale.comes_to(running())
     async with tale.trainer_gone():
-        await asyncio.sleep(3)
+        await asyncio.sleep(DEADLINE_SECONDS)
         await tale.comes_to(running())
     await tale.comes_to(over("Failed", pods=False))
 
