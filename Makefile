@@ -46,7 +46,7 @@ test-compat: $(AIRFLOWS:%=test-compat-%) ## Run the tests that go through a whol
 control-plane: .build/control-plane/.built ## Build the real Kubernetes and Kubeflow control plane; needs Go.
 
 test-control-plane: $(SETUP) .build/control-plane/.built ## Run the tests that hold us to the real control plane.
-	@$(PYTEST) tests/control_plane $(ARGS)
+	@$(PYTEST) $(PARALLEL) tests/control_plane $(ARGS)
 
 test-sdk: $(SETUP) .build/sdk/.installed ## Run the tests of the Kubeflow SDK on the local cluster.
 	@SDK_PYTHON=$(CURDIR)/.build/sdk/bin/python $(PYTEST) tests/sdk $(ARGS)

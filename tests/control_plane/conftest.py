@@ -1,10 +1,10 @@
-"""The real control plane, once for all tests of this folder, and this machine as its node."""
+"""The real control plane, once for all tests of a process, and this machine as its node."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 from pathlib import Path
 from uuid import uuid4
 
@@ -33,12 +33,16 @@ def plane(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config)
         yield plane
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Say where the logs are, if anybody will want to read them."""
-    if LOGS in config.stash and (terminalreporter.stats.get("failed") or terminalreporter.stats.get("error")):
-        terminalreporter.section("The control plane's logs")
-        for log in sorted(config.stash[LOGS].iterdir()):
-            terminalreporter.write_line(str(log))
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Say with what fails where the logs are."""
+    report = yield
+    if report.failed and LOGS in item.config.stash:
+        logs = "\n".join(str(log) for log in sorted(item.config.stash[LOGS].iterdir()))
+        report.sections.append(("The control plane's logs", logs))
+    return report
 
 
 @pytest.fixture(scope="session")

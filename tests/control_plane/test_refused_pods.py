@@ -8,51 +8,52 @@ from typing import Any
 
 import pytest
 
+from airflow_kubeflow_trainer.cluster.client import Client
 from airflow_kubeflow_trainer.cluster.diagnosing import examine
 from airflow_kubeflow_trainer.cluster.resources import CLUSTER_TRAINING_RUNTIMES
 from airflow_kubeflow_trainer.cluster.trainjobs import TrainJobApi
 from airflow_kubeflow_trainer.trainjob.diagnosis import Cause, Diagnosis
 
-Prepare = Callable[[TrainJobApi], Awaitable[dict[str, Any]]]
+Prepare = Callable[[Client, str], Awaitable[dict[str, Any]]]
 """Makes a rule of the namespace; gives what the TrainJob says more."""
 
 
-async def a_quota_that_is_used_up(api: TrainJobApi) -> dict[str, Any]:
-    await _quota(api, {"pods": "2"}, used={"pods": "2"})
+async def a_quota_that_is_used_up(admin: Client, namespace: str) -> dict[str, Any]:
+    await _quota(admin, namespace, {"pods": "2"}, used={"pods": "2"})
     return {}
 
 
-async def a_quota_that_wants_resources(api: TrainJobApi) -> dict[str, Any]:
-    await _quota(api, {"limits.cpu": "4"}, used={"limits.cpu": "0"})
+async def a_quota_that_wants_resources(admin: Client, namespace: str) -> dict[str, Any]:
+    await _quota(admin, namespace, {"limits.cpu": "4"}, used={"limits.cpu": "0"})
     return {}
 
 
-async def _quota(api: TrainJobApi, hard: dict[str, str], *, used: dict[str, str]) -> None:
-    path = f"/api/v1/namespaces/{api.namespace}/resourcequotas"
-    await api.client.create(path, _object("ResourceQuota", "gpus", spec={"hard": hard}))
+async def _quota(admin: Client, namespace: str, hard: dict[str, str], *, used: dict[str, str]) -> None:
+    path = f"/api/v1/namespaces/{namespace}/resourcequotas"
+    await admin.create(path, _object("ResourceQuota", "gpus", spec={"hard": hard}))
     # In place of its controller, which the control plane of the tests is without.
-    await api.client.patch(f"{path}/gpus/status", {"status": {"hard": hard, "used": used}})
+    await admin.patch(f"{path}/gpus/status", {"status": {"hard": hard, "used": used}})
 
 
-async def a_limit_of_memory(api: TrainJobApi) -> dict[str, Any]:
+async def a_limit_of_memory(admin: Client, namespace: str) -> dict[str, Any]:
     limit = {"type": "Container", "max": {"memory": "4Gi"}}
-    path = f"/api/v1/namespaces/{api.namespace}/limitranges"
-    await api.client.create(path, _object("LimitRange", "small", spec={"limits": [limit]}))
+    path = f"/api/v1/namespaces/{namespace}/limitranges"
+    await admin.create(path, _object("LimitRange", "small", spec={"limits": [limit]}))
     return {"trainer": {"resourcesPerNode": {"limits": {"memory": "64Gi"}}}}
 
 
-async def restricted_pods(api: TrainJobApi) -> dict[str, Any]:
+async def restricted_pods(admin: Client, namespace: str) -> dict[str, Any]:
     label = {"pod-security.kubernetes.io/enforce": "restricted"}
-    await api.client.patch(f"/api/v1/namespaces/{api.namespace}", {"metadata": {"labels": label}})
+    await admin.patch(f"/api/v1/namespaces/{namespace}", {"metadata": {"labels": label}})
     return {}
 
 
-async def a_priority_class_that_is_not_there(api: TrainJobApi) -> dict[str, Any]:
-    runtime = await api.get_runtime("torch-distributed")
-    runtime["metadata"] = {"name": f"urgent-{api.namespace}", "labels": runtime["metadata"]["labels"]}
+async def a_priority_class_that_is_not_there(admin: Client, namespace: str) -> dict[str, Any]:
+    runtime = await admin.get(CLUSTER_TRAINING_RUNTIMES.path(name="torch-distributed"))
+    runtime["metadata"] = {"name": f"urgent-{namespace}", "labels": runtime["metadata"]["labels"]}
     (job,) = runtime["spec"]["template"]["spec"]["replicatedJobs"]
     job["template"]["spec"]["template"]["spec"]["priorityClassName"] = "urgent"
-    await api.client.create(CLUSTER_TRAINING_RUNTIMES.path(), runtime)
+    await admin.create(CLUSTER_TRAINING_RUNTIMES.path(), runtime)
     return {"runtimeRef": {"name": runtime["metadata"]["name"]}}
 
 
@@ -96,9 +97,9 @@ def _object(kind: str, name: str, **more: Any) -> dict[str, Any]:
     ],
 )
 async def test_why_a_namespace_permits_no_pods_is_told(
-    api: TrainJobApi, prepare: Prepare, name: str, words: str
+    api: TrainJobApi, admin: Client, prepare: Prepare, name: str, words: str
 ) -> None:
-    spec = {"runtimeRef": {"name": "torch-distributed"}, **await prepare(api)}
+    spec = {"runtimeRef": {"name": "torch-distributed"}, **await prepare(admin, api.namespace)}
     manifest = {"apiVersion": "trainer.kubeflow.org/v1alpha1", "kind": "TrainJob"}
     await api.create({**manifest, "metadata": {"name": "refused", "namespace": api.namespace}, "spec": spec})
 
