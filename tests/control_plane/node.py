@@ -44,3 +44,5 @@ def kubelet(
     finally:
         process.terminate()
         process.wait(STOP_SECONDS)
+        if process.stdin is not None:
+            process.stdin.close()

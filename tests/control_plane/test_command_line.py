@@ -12,9 +12,8 @@ import yaml
 
 from airflow_kubeflow_trainer.cli.main import main
 from airflow_kubeflow_trainer.cluster.resources import TRAINJOBS
-from tests.control_plane.access import service_account_token
+from tests.control_plane.access import CLUSTER_ROLE, ROLE, service_account_token, without
 from tests.control_plane.plane import ControlPlane
-from tests.control_plane.test_permissions import CLUSTER_ROLE, ROLE, without
 
 Run = Callable[..., tuple[int, str, str]]
 

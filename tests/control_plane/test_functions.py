@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import subprocess
+from pathlib import Path
 from typing import Any
 
 from airflow.sdk import DAG
@@ -14,8 +14,8 @@ from airflow_kubeflow_trainer.config.function import read_function
 from airflow_kubeflow_trainer.exceptions import ApiError
 from airflow_kubeflow_trainer.trainjob.identity import TaskIdentity
 from airflow_kubeflow_trainer.trainjob.runtime import RuntimeView
+from tests.control_plane.kubectl import Kubectl
 from tests.control_plane.plane import ControlPlane
-from tests.control_plane.programs import BUILT
 
 IDENTITY = TaskIdentity(dag_id="d", run_id="r", task_id="t", map_index=-1, try_number=1)
 
@@ -62,15 +62,13 @@ async def test_functions_and_containers_are_admitted_on_every_runtime_that_train
 
 
 async def test_kubectl_shows_the_function_as_it_is_written(
-    api: TrainJobApi, namespace: str, plane: ControlPlane
+    api: TrainJobApi, namespace: str, plane: ControlPlane, tmp_path: Path
 ) -> None:
     runtime = RuntimeView.plain("torch-distributed", kind="ClusterTrainingRuntime")
     name = (await api.create(manifest(runtime, namespace, func=train, func_args={"rate": 0.1})))["metadata"]["name"]
 
-    kubectl = [str(BUILT / "bin/kubectl"), "--kubeconfig", str(plane.kubeconfig), "-n", namespace]
-    command = [*kubectl, "get", "trainjob", name, "-o", "yaml"]
-    done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, check=True)
-    shown = done.stdout.splitlines()
+    kubectl = Kubectl(plane.kubeconfig, tmp_path, namespace)
+    shown = (await asyncio.to_thread(kubectl, "get", "trainjob", name, "--output=yaml")).splitlines()
 
     source = read_function(train).source.replace("$", "$$").splitlines()
     start = next(number for number, line in enumerate(shown) if line.endswith(source[0]))
