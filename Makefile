@@ -9,8 +9,12 @@ COMPAT_TESTS := tests/compat tests/airflow/test_finetuning.py
 COMPAT_UI_TESTS := tests/ui/test_scenes.py
 CHROMIUMS := chromium chromium-browser google-chrome google-chrome-stable
 
+# Tests in which PyTorch trains, or TorchTune's recipes are loaded.
+TRAINING_TESTS := tests/local/kubelet/test_training.py tests/local/operators/test_custom.py \
+  tests/unit/test_progress_real.py tests/unit/trainjob/test_checks.py
+
 # What `make test` leaves to targets of their own.
-SLOWER_TESTS := tests/airflow tests/compat tests/control_plane tests/sdk tests/ui
+SLOWER_TESTS := tests/airflow tests/compat tests/control_plane tests/sdk tests/ui $(TRAINING_TESTS)
 # A module's tests stay together: they share what takes time to start.
 PARALLEL := --numprocesses=auto --maxprocesses=4 --dist=loadfile
 
@@ -21,7 +25,7 @@ SETUP := .venv/.synced
 PYTEST := $(VENV_PYTHON) -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup browser demo test test-airflow test-ui test-compat control-plane test-control-plane test-sdk lint bench docs clean
+.PHONY: help setup browser demo test test-training test-airflow test-ui test-compat control-plane test-control-plane test-sdk lint bench docs clean
 .DELETE_ON_ERROR:
 
 help: ## List these targets.
@@ -34,6 +38,9 @@ demo: $(SETUP) ## Fine-tune a real LLM on this machine through Airflow; KEEP=1 l
 
 test: $(SETUP) ## Run the tests; ARGS="-k words" narrows them. The targets that follow run the slower ones.
 	@$(PYTEST) $(PARALLEL) tests $(SLOWER_TESTS:%=--ignore=%) $(ARGS)
+
+test-training: $(SETUP) ## Run the tests in which PyTorch and TorchTune train on the local cluster.
+	@$(PYTEST) $(TRAINING_TESTS) $(ARGS)
 
 test-airflow: $(SETUP) ## Run the tests that train through a whole Airflow, and kill, stall and clear what is in it.
 	@$(PYTEST) tests/airflow $(ARGS)

@@ -10,7 +10,7 @@ from airflow_kubeflow_trainer.cli.exits import Exit
 from airflow_kubeflow_trainer.cli.output import write_json
 from airflow_kubeflow_trainer.cluster import checking
 from airflow_kubeflow_trainer.cluster.checking import Finding
-from airflow_kubeflow_trainer.hooks.reaching import DEFAULT_CONN_ID
+from airflow_kubeflow_trainer.hooks import DEFAULT_CONN_ID
 
 
 def run(options: argparse.Namespace) -> int:

@@ -9,8 +9,6 @@ from airflow_kubeflow_trainer.config.arguments import namespace_name, optional_t
 if TYPE_CHECKING:
     from airflow_kubeflow_trainer.hooks.trainer import KubeflowTrainerHook
 
-DEFAULT_CONN_ID = "kubernetes_default"
-
 
 class ReachesCluster:
     """A task with arguments that name a cluster, as those of :class:`KubeflowTrainerHook`."""

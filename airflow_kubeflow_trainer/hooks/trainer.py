@@ -28,9 +28,9 @@ from airflow_kubeflow_trainer.cluster.trainjobs import TrainJobApi
 from airflow_kubeflow_trainer.cluster.waiting import Outcome, WaitSpec
 from airflow_kubeflow_trainer.cluster.watch import lines
 from airflow_kubeflow_trainer.exceptions import ConfigError, KubeflowTrainerError, NotFoundError
+from airflow_kubeflow_trainer.hooks import DEFAULT_CONN_ID
 from airflow_kubeflow_trainer.hooks.asking import ask
 from airflow_kubeflow_trainer.hooks.connection import ClusterSettings
-from airflow_kubeflow_trainer.hooks.reaching import DEFAULT_CONN_ID
 from airflow_kubeflow_trainer.trainjob.awaiting import Awaited, Verdict
 from airflow_kubeflow_trainer.trainjob.diagnosis import Diagnosis
 from airflow_kubeflow_trainer.trainjob.levels import level_of

@@ -29,7 +29,8 @@ from airflow_kubeflow_trainer.config.template import (
     has_templates,
 )
 from airflow_kubeflow_trainer.exceptions import ConfigError, KubeflowTrainerError, TrainJobDeletedError
-from airflow_kubeflow_trainer.hooks.reaching import DEFAULT_CONN_ID, ReachesCluster
+from airflow_kubeflow_trainer.hooks import DEFAULT_CONN_ID
+from airflow_kubeflow_trainer.hooks.reaching import ReachesCluster
 from airflow_kubeflow_trainer.links.outside import OUTSIDE_LINKS
 from airflow_kubeflow_trainer.links.training import TrainingLink
 from airflow_kubeflow_trainer.operators.arguments import CHECKED, check_argument, config_as_template

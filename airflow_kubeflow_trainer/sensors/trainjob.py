@@ -20,7 +20,8 @@ from airflow_kubeflow_trainer.exceptions import (
     TrainJobMissingError,
     TrainJobTimeoutError,
 )
-from airflow_kubeflow_trainer.hooks.reaching import DEFAULT_CONN_ID, ReachesCluster
+from airflow_kubeflow_trainer.hooks import DEFAULT_CONN_ID
+from airflow_kubeflow_trainer.hooks.reaching import ReachesCluster
 from airflow_kubeflow_trainer.trainjob.awaiting import Awaited, Until, Verdict, Which, expire
 from airflow_kubeflow_trainer.trainjob.seen import Seen, Sighting
 from airflow_kubeflow_trainer.trainjob.selectors import check_selector

@@ -10,7 +10,7 @@ from typing import Any
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 
 from airflow_kubeflow_trainer.config.arguments import namespace_name, one_of, optional_text, truth
-from airflow_kubeflow_trainer.hooks.reaching import DEFAULT_CONN_ID
+from airflow_kubeflow_trainer.hooks import DEFAULT_CONN_ID
 from airflow_kubeflow_trainer.trainjob.selectors import check_selector
 
 UNTIL = ("complete", "failed", "finished")

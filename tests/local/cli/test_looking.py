@@ -228,9 +228,12 @@ def test_ctrl_c_ends_it_without_a_traceback(trainjobs: TrainJobs, local_cluster:
     "arguments", [["ps"], ["runtimes"], ["check"], ["logs"], ["logs", "-f"], ["diagnose"]], ids=" ".join
 )
 def test_nothing_heavy_is_imported_where_a_kubeconfig_is_named(
-    trainjobs: TrainJobs, local_cluster: LocalCluster, arguments: list[str]
+    run: Run, trainjobs: TrainJobs, local_cluster: LocalCluster, arguments: list[str]
 ) -> None:
     name = [trainjobs.create("true")] if arguments[0] in ("logs", "diagnose") else []
+    if name:
+        # To its end: a container that is still to be made has no log.
+        run("logs", "-f", *name)
     program = (
         "import sys; from airflow_kubeflow_trainer.cli.main import main; assert main(sys.argv[1:]) in (0, 1, 4); "
         "print(*{'airflow', 'kubernetes', 'kubernetes_asyncio', 'pydantic', 'torch'} & sys.modules.keys(), 'end')"

@@ -7,7 +7,6 @@ import textwrap
 from pathlib import Path
 from typing import Any
 
-import pytest
 from tinymodel.llama import OVERRIDES, write_model, write_rows
 
 from airflow_kubeflow_trainer.local.kubelet import Isolation
@@ -55,7 +54,6 @@ async def run_node(cluster: Cluster, job: str, index: int, base: int) -> str:
     return path
 
 
-@pytest.mark.timeout(120)
 async def test_two_jobs_of_two_nodes_side_by_side_do_not_meet_on_their_port(cluster: Cluster) -> None:
     paths = {(job, i): await run_node(cluster, job, i, base) for job, base in (("a", 1), ("b", 100)) for i in (1, 0)}
     for path in paths.values():
@@ -66,7 +64,6 @@ async def test_two_jobs_of_two_nodes_side_by_side_do_not_meet_on_their_port(clus
         assert f"sum {total} of 2 at {job}-node-0-0.{job}" in cluster.log(path), (job, index)
 
 
-@pytest.mark.timeout(120)
 async def test_without_namespaces_jobs_run_one_after_the_other(idle: Cluster) -> None:
     await idle.start(isolation=Isolation.NONE)
     paths = [await run_node(idle, job, i, base) for job, base in (("a", 1), ("b", 100)) for i in (0, 1)]
@@ -135,7 +132,6 @@ async def run_torchtune(cluster: Cluster, name: str, source: Path) -> str:
     return path
 
 
-@pytest.mark.timeout(300)
 async def test_two_torchtune_jobs_at_once_keep_their_outputs_apart(cluster: Cluster, tmp_path: Path) -> None:
     for seed, name in enumerate(("a", "b")):
         write_model(tmp_path / name / "model", seed=seed)

@@ -79,11 +79,11 @@ def operator(folder: Path, fields: dict[str, Any]) -> BuiltinTrainerOperator:
 
 
 def failure(hook: KubeflowTrainerHook, task: BuiltinTrainerOperator) -> Any:
-    """Run a task's TrainJob until its time to start is over."""
+    """Run a task's TrainJob until it is seen that it cannot start."""
     identity = TaskIdentity(dag_id=task.dag_id, run_id="r", task_id="t", map_index=-1, try_number=1)
     name = hook.submit(task.manifest(identity))["metadata"]["name"]
     try:
-        wait, log = WaitSpec(name=name, startup_timeout=2), logging.getLogger("task")
+        wait, log = WaitSpec(name=name, startup_patience={"CreateContainerConfigError": 0}), logging.getLogger("task")
         event = execution.wait_here(hook, identity, wait, None, log)
     finally:
         hook.delete(name)
