@@ -37,7 +37,7 @@ def read_function(func: Any, *, field: str = "func") -> TrainingFunction:
     function = plain_function(func, field=field)
     lines, node = _definition(function, field)
     imported_lazily = bool(function.__code__.co_flags & __future__.annotations.compiler_flag)
-    found = names_from_outside(node)
+    found = names_from_outside(node, free=function.__code__.co_freevars)
     if found.names:
         uses = "; ".join(f"{name} (line {line}): {remedy(name, function)}" for name, line in found.names.items())
         raise ConfigError(f"{field}: {node.name}() uses what is defined outside of it, and stays there: {uses}")

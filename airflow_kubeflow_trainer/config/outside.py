@@ -12,7 +12,7 @@ import builtins
 import copy
 import dis
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
@@ -40,10 +40,17 @@ class Outside:
     """Whether there are more of them in annotations, which need not be looked at."""
 
 
-def names_from_outside(function: ast.FunctionDef | ast.AsyncFunctionDef) -> Outside:
-    """Find the names that a function needs of its module or of the function around it, decorators left out."""
+def names_from_outside(function: ast.FunctionDef | ast.AsyncFunctionDef, *, free: Collection[str] = ()) -> Outside:
+    """Find the names that a function needs of its module or of the function around it, decorators left out.
+
+    :param free: the variables of the function around it that it uses.
+    """
     alone = copy.deepcopy(function)
     alone.decorator_list = []
+    rebound = {name: line for name, line in _nonlocals(alone) if name in free}
+    if rebound:
+        # Alone, it is not even Python.
+        return Outside(rebound, in_annotations=False)
     names = _missing(alone, __future__.annotations.compiler_flag)
     return Outside(names, in_annotations=_missing(alone, 0).keys() > names.keys())
 
@@ -54,6 +61,11 @@ def remedy(name: str, function: FunctionType) -> str:
         value = _closure(function).get(name)
         if not isinstance(value, ModuleType | type | FunctionType):
             return f"a variable of the function around it; make it an argument of {function.__name__}()"
+        if isinstance(value, FunctionType) and not value.__qualname__.startswith(_holder(function)):
+            return (
+                f"{value.__name__}(), given to the function around it; if that is a decorator, write "
+                f"'@functools.wraps({name})' in it above {function.__name__}(), and it will be taken off"
+            )
     else:
         value = function.__globals__.get(name)
     if isinstance(value, ModuleType):
@@ -67,6 +79,12 @@ def remedy(name: str, function: FunctionType) -> str:
             return f"import it inside, by 'from {home} import {known_as}{alias}'"
         return f"define it inside of {function.__name__}()"
     return f"make it an argument of {function.__name__}(), or define it inside"
+
+
+def _nonlocals(function: ast.stmt) -> Iterator[tuple[str, int]]:
+    for node in ast.walk(function):
+        if isinstance(node, ast.Nonlocal):
+            yield from ((name, node.lineno) for name in node.names)
 
 
 def _missing(function: ast.stmt, flags: int) -> dict[str, int]:
@@ -95,6 +113,10 @@ def _names(code: CodeType, *operations: str) -> Iterator[tuple[str, int]]:
         if instruction.opname in operations:
             line = instruction.positions.lineno if instruction.positions else None
             yield instruction.argval, line or code.co_firstlineno
+
+
+def _holder(function: FunctionType) -> str:
+    return function.__qualname__.rpartition(".")[0]
 
 
 def _closure(function: FunctionType) -> Mapping[str, Any]:

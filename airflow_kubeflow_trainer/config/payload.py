@@ -53,10 +53,17 @@ def encode(value: Any, *, field: str, rendered: bool) -> Any:
     :param rendered: whether templates and XComArgs have become values; before that they are left as they are.
     :raises ConfigError: naming the part that has no such form.
     """
+    try:
+        return _encode(value, field, rendered)
+    except RecursionError:
+        raise ConfigError(f"{field}: holds itself, or is nested too deeply to travel to the cluster") from None
+
+
+def _encode(value: Any, field: str, rendered: bool) -> Any:
     if not rendered and is_template(value):
         return value
     if isinstance(value, Enum):
-        return encode(value.value, field=field, rendered=rendered)
+        return _encode(value.value, field, rendered)
     # By isinstance, not by identity: Airflow's context has proxies.
     if value is None:
         return None
@@ -73,10 +80,10 @@ def encode(value: Any, *, field: str, rendered: bool) -> Any:
         return _encode_mapping(value, field, rendered)
     if isinstance(value, Sequence) and not isinstance(value, bytearray | memoryview):
         # Not only lists: the XComs of a mapped task come as a sequence of Airflow's own.
-        items = [encode(item, field=f"{field}.{index}", rendered=rendered) for index, item in enumerate(value)]
+        items = [_encode(item, f"{field}.{index}", rendered) for index, item in enumerate(value)]
         return _tagged("tuple", items) if isinstance(value, tuple) else items
     raise ConfigError(
-        f"{field}: a {type(value).__qualname__} cannot travel to the cluster; give text, numbers, True, False, None, "
+        f"{field}: a {_type(value)} cannot travel to the cluster; give text, numbers, True, False, None, "
         "lists, tuples, dicts, bytes, Decimal, Path, or dates and times, or where it is to be found"
     )
 
@@ -111,8 +118,16 @@ def _encode_mapping(value: Mapping[Any, Any], field: str, rendered: bool) -> dic
     for key in value:
         if not isinstance(key, str):
             raise ConfigError(f"{field}: the key {key!r} must be text: JSON has no other keys")
-    items = {str(key): encode(item, field=f"{field}.{key}", rendered=rendered) for key, item in value.items()}
+    # As a key, too, an Enum is its value.
+    named = {str(key.value if isinstance(key, Enum) else key): item for key, item in value.items()}
+    items = {name: _encode(item, f"{field}.{name}", rendered) for name, item in named.items()}
     return _tagged("dict", items) if TAG in items else items
+
+
+def _type(value: Any) -> str:
+    kind = type(value)
+    # NumPy's bool is none of Python's.
+    return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
 
 
 def _tagged(name: str, value: Any) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, ParamSpec, TypeVar
 
 import attr
 from airflow.sdk.bases.decorator import DecoratedOperator, Task, _TaskDecorator
+from airflow.sdk.definitions.mappedoperator import validate_mapping_kwargs
 
 from airflow_kubeflow_trainer.config.function import read_function
 from airflow_kubeflow_trainer.config.payload import storable
@@ -80,12 +81,13 @@ class KubeflowTrainerTask(_TaskDecorator[..., Any, Any]):
             name: value if name == "op_kwargs" else operator.checked_argument(name, value)
             for name, value in self.kwargs.items()
         }
+        validate_mapping_kwargs(operator, "partial", settings)
         operator.check_arguments({**operator.related, **settings, "func": self.function})
         fixed = settings.get("op_kwargs", {})
         check_values(fixed, what="argument")
         for mapped in _calls(expand_input.value):
             check_values(mapped, what="argument")
-            check_call(self.function, (), {**fixed, **mapped}, all_given=False)
+            check_call(self.function, (), {**fixed, **mapped})
         if fixed:
             settings["op_kwargs"] = storable(fixed)
         checked = attr.evolve(self, kwargs=settings)
@@ -97,7 +99,10 @@ class KubeflowTrainerTask(_TaskDecorator[..., Any, Any]):
 def _calls(mapped: Any) -> list[dict[str, Any]]:
     """Give what is known of the arguments that a task is mapped over."""
     if isinstance(mapped, Mapping):
-        return [{str(name): values for name, values in mapped.items()}]
+        # Over a dict, a task is mapped by its items.
+        return [
+            {str(name): list(values.items()) if isinstance(values, Mapping) else values for name, values in mapped.items()}
+        ]
     return [dict(item) for item in mapped if isinstance(item, Mapping)] if isinstance(mapped, list | tuple) else []
 
 

@@ -43,10 +43,9 @@ def encoded(args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[list[Any], 
     )
 
 
-def check_call(func: Any, args: Sequence[Any], kwargs: Mapping[str, Any], *, all_given: bool = True) -> None:
+def check_call(func: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
     """Refuse a call that cannot be made.
 
-    :param all_given: whether no more arguments are to come, by ``expand()``.
     :raises ConfigError: naming the argument.
     """
     function = plain_function(func)
@@ -63,7 +62,7 @@ def check_call(func: Any, args: Sequence[Any], kwargs: Mapping[str, Any], *, all
             )
     asked = {name for name, parameter in signature.parameters.items() if _is_needed(parameter)}
     missing = sorted(asked - given.keys() - KNOWN_CONTEXT_KEYS)
-    if missing and all_given:
+    if missing:
         raise ConfigError(f"func_args: {function.__name__}() needs {', '.join(map(repr, missing))}, which is not given")
 
 
@@ -77,13 +76,17 @@ def from_context(
 
 def _context_names(func: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[str]:
     """List the parameters that are left to the context."""
-    parameters = list(inspect.signature(plain_function(func)).parameters)[len(args) :]
-    return [name for name in parameters if name in KNOWN_CONTEXT_KEYS and name not in kwargs]
+    parameters = list(inspect.signature(plain_function(func)).parameters.values())[len(args) :]
+    asked = [parameter.name for parameter in parameters if not _is_variadic(parameter)]
+    return [name for name in asked if name in KNOWN_CONTEXT_KEYS and name not in kwargs]
 
 
 def _is_needed(parameter: inspect.Parameter) -> bool:
-    variadic = parameter.kind in (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
-    return parameter.default is inspect.Parameter.empty and not variadic
+    return parameter.default is inspect.Parameter.empty and not _is_variadic(parameter)
+
+
+def _is_variadic(parameter: inspect.Parameter) -> bool:
+    return parameter.kind in (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
 def _plain(value: Any) -> Any:

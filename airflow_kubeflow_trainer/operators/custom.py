@@ -111,7 +111,7 @@ class CustomTrainerOperator(TrainJobOperator):
         if name == "func":
             read_function(value)
         elif name == "func_args":
-            check_values(value, what=name)
+            check_values(_by_name(value), what=name)
             return storable(value)
         else:
             return super().checked_argument(name, value)
@@ -129,7 +129,7 @@ class CustomTrainerOperator(TrainJobOperator):
         if func is None:
             cls._check_container(arguments)
         elif func != LATER and not is_template(func_args):
-            check_call(func, (), func_args or {})
+            check_call(func, (), _by_name(func_args))
 
     @classmethod
     def _check_container(cls, arguments: Mapping[str, Any]) -> None:
@@ -159,10 +159,7 @@ class CustomTrainerOperator(TrainJobOperator):
 
         :raises ConfigError: ``func_args`` is no dict.
         """
-        found = from_text(self.func_args, dict) or {}
-        if not isinstance(found, Mapping):
-            raise ConfigError(f"func_args: must be a dict of arguments by name, not {found!r}")
-        return (), found
+        return (), _by_name(self.func_args)
 
     def set_arguments(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
         """Put encoded arguments in place of those that were rendered: Airflow stores and shows them as JSON."""
@@ -183,3 +180,10 @@ class CustomTrainerOperator(TrainJobOperator):
         args, kwargs = self.arguments()
         self.set_arguments(*encoded(args, {**kwargs, **from_context(self.func, args, kwargs, context)}))
         self._arguments_encoded = True
+
+
+def _by_name(func_args: Any) -> Mapping[str, Any]:
+    found = from_text(func_args, dict) or {}
+    if not isinstance(found, Mapping):
+        raise ConfigError(f"func_args: must be a dict of arguments by name, not {found!r}")
+    return found

@@ -9,9 +9,11 @@ import __future__
 import ast
 import asyncio
 import base64
+import contextlib
 import datetime
 import decimal
 import inspect
+import io
 import json
 import linecache
 import math
@@ -54,7 +56,7 @@ def main(function_file: str, call_file: str, message_file: str) -> None:
         if error.code not in (None, 0):
             raise
         result = None
-    except Exception as error:
+    except (Exception, asyncio.CancelledError) as error:
         explain(error, message_file)
         sys.exit(1)
     rank = next((os.environ[name] for name in RANKS if name in os.environ), "0")
@@ -67,7 +69,7 @@ def load(source: str, call: dict[str, Any], function_file: str) -> Any:
     name, file, line = call["function"], call["file"], call["line"]
     indented = source[:1].isspace()
     above = "\n" * (line - 2) + "if True:\n" if indented else "\n" * (line - 1)
-    linecache.cache[file] = (len(source), None, ["\n"] * (line - 1) + source.splitlines(True), file)
+    linecache.cache[file] = (len(source), None, ["\n"] * (line - 1) + io.StringIO(source).readlines(), file)
     definition = ast.parse(above + source, file).body[0]
     if indented:
         definition = definition.body[0]
@@ -94,8 +96,10 @@ def answer(result: Any, name: str) -> str:
     """Write down a result, or why it cannot be handed over. The training is done: no reason to fail, and repeat it."""
     try:
         text = json.dumps({"result": plain(result, name)}, separators=(",", ":"))
-    except (TypeError, RecursionError) as error:
-        return json.dumps({"error": str(error)[: LONGEST_MESSAGE // 8]})
+    except RecursionError:
+        return json.dumps({"error": f"what {name} returned holds itself, or is nested too deeply for JSON"})
+    except Exception as error:  # whatever an object of somebody else's does when it is asked for its value
+        return json.dumps({"error": f"{error}"[: LONGEST_MESSAGE // 8]})
     if len(text) <= LONGEST_MESSAGE:
         return text
     size = f"{name} returned {len(text)} bytes of JSON, and Kubernetes hands over {LONGEST_MESSAGE}"
@@ -121,15 +125,11 @@ def plain(value: Any, where: str) -> Any:
     )
 
 
-def explain(error: Exception, message_file: str) -> None:
+def explain(error: BaseException, message_file: str) -> None:
     """Show the traceback without our own lines; the first process that fails also leaves it to whoever waits."""
     frames = error.__traceback__
     while frames is not None and frames.tb_frame.f_code.co_filename == __file__:
         frames = frames.tb_next
-    lines = traceback.format_exception(type(error), error, frames)
-    sys.stdout.flush()
-    sys.stderr.write("".join(lines))
-    sys.stderr.flush()
     words = "".join(traceback.format_exception_only(type(error), error)).strip()
     if len(words) > LONGEST_TRACEBACK // 2:
         words = words[: LONGEST_TRACEBACK // 2] + "..."
@@ -137,6 +137,10 @@ def explain(error: Exception, message_file: str) -> None:
     if len(path) > LONGEST_TRACEBACK // 2:
         path = "  ...\n" + path[-LONGEST_TRACEBACK // 2 :].partition("\n")[2]
     write(message_file, "Traceback (most recent call last):\n" + path + words if path else words, only_first=True)
+    with contextlib.suppress(ValueError):  # The function may have closed it.
+        sys.stdout.flush()
+    sys.stderr.write("".join(traceback.format_exception(type(error), error, frames)))
+    sys.stderr.flush()
 
 
 def write(message_file: str, text: str, *, only_first: bool = False) -> None:

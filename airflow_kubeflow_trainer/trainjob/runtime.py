@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 ANCESTOR_LABEL = "trainer.kubeflow.org/trainjob-ancestor-step"
@@ -72,9 +72,11 @@ class RuntimeView:
         """Give a ClusterTrainingRuntime as Trainer 2.3 ships it; None where it ships none of that name."""
         if name in _STOCK_TORCHTUNE:
             return cls.torchtune(name, kind="ClusterTrainingRuntime")
-        if name == "torch-distributed":
-            return cls.plain(name, kind="ClusterTrainingRuntime")
-        return None
+        policy = _STOCK_PLAIN.get(name)
+        if policy is None:
+            return None
+        plain = cls.plain(name, kind="ClusterTrainingRuntime")
+        return replace(plain, policy=policy, jobs=_MPI_JOBS if policy == "mpi" else plain.jobs)
 
     @classmethod
     def torchtune(cls, name: str, *, kind: str) -> Self:
@@ -118,6 +120,19 @@ class RuntimeView:
 
 
 _STOCK_TORCHTUNE = ("torchtune-llama3.2-1b", "torchtune-llama3.2-3b", "torchtune-qwen2.5-1.5b")
+_STOCK_PLAIN = {
+    "torch-distributed": "torch",
+    "deepspeed-distributed": "mpi",
+    "mlx-distributed": "mpi",
+    "jax-distributed": "jax",
+    "xgboost-distributed": "xgboost",
+}
+"""Policies of the others."""
+_MPI_JOBS = (
+    RuntimeJob("node", "", (RuntimeContainer("node"),)),
+    RuntimeJob("launcher", TRAINER, (RuntimeContainer("node"),)),
+)
+"""On MPI, `node` runs sshd, and mpirun on the launcher reaches it there."""
 
 
 def _containers(job: Mapping[str, Any]) -> list[Mapping[str, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,9 @@ async def test_functions_and_containers_are_admitted_on_every_runtime_that_train
                 refused[runtime.name] = error.message
 
     assert refused == {}
+    # As which they are taken where they cannot be read.
+    known = [(RuntimeView.stock(runtime.name), replace(runtime, claims_unretained=False)) for runtime in runtimes]
+    assert all(stock in (None, runtime) for stock, runtime in known)
     policies = {runtime.name: runtime.policy for runtime in runtimes}
     assert (
         policies.items()

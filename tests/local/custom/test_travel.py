@@ -12,6 +12,7 @@ from decimal import Decimal
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 from hypothesis import given, settings
@@ -26,6 +27,10 @@ from airflow_kubeflow_trainer.operators.rendered import to_yaml
 from airflow_kubeflow_trainer.trainjob.script import LONGEST_ARGUMENT, Call, function_command
 from tests.local.custom.running import ENVIRONMENT, call, run
 from tests.unit.custom import functions
+
+
+HOLDS_ITSELF: list[Any] = []
+HOLDS_ITSELF.append(HOLDS_ITSELF)
 
 
 def locally(func: Any, *args: Any, **kwargs: Any) -> Any:
@@ -158,6 +163,41 @@ def test_an_exception_is_shown_with_the_authors_file_and_line(tmp_path: Path) ->
     assert [text for text in ended.message.splitlines() if "^^" not in text] == expected
 
 
+@pytest.mark.parametrize("closed", ["stdout", "stderr"])
+def test_an_exception_is_told_though_the_function_has_closed_its_output(tmp_path: Path, closed: str) -> None:
+    def train(closed: str) -> None:
+        import sys
+
+        getattr(sys, closed).close()
+        raise ValueError("too late")
+
+    ended = run(tmp_path, call(train, closed))
+
+    assert ended.code == 1
+    assert ended.message.endswith("ValueError: too late")
+    assert "run.py" not in ended.message + ended.err
+
+
+def test_a_coroutine_that_was_cancelled_is_an_exception_like_others(tmp_path: Path) -> None:
+    async def train() -> None:
+        import asyncio
+
+        raise asyncio.CancelledError
+
+    ended = run(tmp_path, call(train))
+
+    assert ended.code == 1
+    assert ended.message.endswith("CancelledError")
+    assert "run.py" not in ended.err
+
+
+def test_lines_end_where_python_ends_them(tmp_path: Path) -> None:
+    source = "def train():\n    text = 'a\x0cb\u2028c\x85d'\n    raise ValueError(text)\n"
+    function = TrainingFunction(name="train", source=source, file="mine.py", line=1, lazy_annotations=False)
+
+    assert 'File "mine.py", line 3, in train\n    raise ValueError(text)\n' in run(tmp_path, Call(function, (), {})).err
+
+
 def test_of_several_processes_the_first_that_fails_explains(tmp_path: Path) -> None:
     def train() -> None:
         from pathlib import Path
@@ -232,6 +272,13 @@ def test_numbers_of_numpy_and_of_torch_come_back(tmp_path: Path) -> None:
         ),
         pytest.param("{1: 2}", r"train\(\) is a dict with keys that are no text", id="a key"),
         pytest.param(
+            "[value := []] and value.append(value) or value", r"what train\(\) returned holds itself", id="a circle"
+        ),
+        pytest.param("10 ** 5000", "Exceeds the limit", id="a number that Python does not write"),
+        pytest.param(
+            "type('Meta', (), {'ndim': 0, 'item': lambda self: 1 / 0})()", "division by zero", id="no value to be had"
+        ),
+        pytest.param(
             "'x' * 5000", r"train\(\) returned 5013 bytes of JSON, and Kubernetes hands over 4096", id="too much"
         ),
     ],
@@ -274,6 +321,8 @@ def test_the_largest_source_that_is_accepted_runs(tmp_path: Path) -> None:
         pytest.param({"a": {1, 2}}, r"argument rate.a: a set cannot travel", id="a set"),
         pytest.param([object()], r"argument rate.0: a object cannot travel", id="an object"),
         pytest.param({1: 2}, "argument rate: the key 1 must be text", id="a key"),
+        pytest.param(HOLDS_ITSELF, "argument rate: holds itself", id="a list in itself"),
+        pytest.param(np.bool_(True), "argument rate: a numpy.bool cannot travel", id="NumPy's bool is not Python's"),
     ],
 )
 def test_what_cannot_travel_is_refused_by_its_name(value: Any, message: str) -> None:
@@ -284,10 +333,13 @@ def test_what_cannot_travel_is_refused_by_its_name(value: Any, message: str) -> 
 def test_numbers_in_enums_travel_as_what_they_are() -> None:
     import enum
 
-    class Mode(enum.Enum):
+    class Mode(enum.StrEnum):
         FAST = "fast"
 
-    assert encode({"mode": Mode.FAST, "d": Decimal("0.10")}, field="x", rendered=True) == {
+    class Key(str, enum.Enum):
+        MODE = "mode"
+
+    assert encode({Key.MODE: Mode.FAST, "d": Decimal("0.10")}, field="x", rendered=True) == {
         "mode": "fast",
         "d": {"__type__": "Decimal", "value": "0.10"},
     }

@@ -71,6 +71,25 @@ def decorated(x):
     return x + 1
 
 
+def decorate_in_silence(function):
+    def wrapper(*args, **kwargs):
+        return function(*args, **kwargs)
+    return wrapper
+
+
+@decorate_in_silence
+def decorated_in_silence(x):
+    return x + 1
+
+
+def make_counter():
+    n = 0
+    def counter():
+        nonlocal n
+        n += 1
+    return counter
+
+
 def globals_of_its_own(x):
     global counter
     counter = x

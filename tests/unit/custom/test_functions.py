@@ -33,6 +33,11 @@ REFUSED = {
     "no source": (made("def train(): pass"), "is not to be found"),
     "closure over a module": (functions.make_closure(), r"math \(line \d+\): import it inside, by 'import math'"),
     "closure over a value": (functions.make_closure(), r"rate \(line \d+\): .* an argument of closure\(\)"),
+    "closure that is changed": (functions.make_counter(), r"n \(line \d+\): .* an argument of counter\(\)"),
+    "wrapped by a decorator that does not say of what": (
+        functions.decorated_in_silence,
+        r"decorated_in_silence\(\), given to .* write '@functools.wraps\(function\)' in it above wrapper\(\)",
+    ),
     "global": (functions.uses_a_global, r"BATCH_SIZE \(line \d+\): make it an argument"),
     "imported module": (functions.uses_an_import, r"osp \(line \d+\): import it inside, by 'import posixpath as osp'"),
     "two imports": (functions.uses_an_import, r"; collections \(line \d+\): import it inside, by 'import collections'"),

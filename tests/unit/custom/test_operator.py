@@ -215,6 +215,9 @@ def test_mistakes_are_refused_at_parse(way: str, mistake: Callable[[str], Any], 
             {"func": train, "func_args": {"rte": 1}}, r"func_args: train\(\) got an unexpected.*'rte'", id="misspelt"
         ),
         pytest.param({"func": train}, r"func_args: train\(\) needs 'rate'", id="missing"),
+        pytest.param(
+            {"func": train, "func_args": [1]}, r"func_args: must be a dict of arguments by name, not \[1\]", id="a list"
+        ),
     ],
 )
 @pytest.mark.parametrize("mapped", [False, True], ids=["plain", "mapped"])
@@ -225,6 +228,52 @@ def test_what_does_not_go_together_is_refused(mapped: bool, arguments: dict[str,
 
     with DAG("d"), pytest.raises(ConfigError, match=f"^{message}"):
         make(**arguments)
+
+
+def test_what_is_wrong_with_a_mapped_decorated_task_is_refused_at_parse() -> None:
+    decorated = kubeflow_trainer_task(runtime=RUNTIME)(train)
+
+    with DAG("d"):
+        with pytest.raises(ConfigError, match=r"train\(\) needs 'rate'"):
+            decorated.expand(epochs=[1])
+        with pytest.raises(ConfigError, match=r"train\(\) needs 'rate'"):
+            decorated.partial(epochs=1).expand_kwargs([{"rate": 1}, {}])
+        with pytest.raises(TypeError, match="'nodes'"):
+            decorated.override(nodes=2).expand(rate=[1])
+
+
+def test_a_task_is_mapped_over_the_items_of_a_dict_whatever_its_keys() -> None:
+    with DAG("d"):
+        operator = kubeflow_trainer_task(runtime=RUNTIME)(train).expand(rate={8: 0.1}).operator
+
+    assert call_of(rendered(operator).manifest())["kwargs"] == {"rate": (8, 0.1)}
+
+
+def test_further_arguments_may_be_called_as_a_key_of_the_context() -> None:
+    def takes_more(rate: Any, **params: Any) -> Any: ...
+
+    with DAG("d"):
+        operator = parse("operator", {"rate": 1, "depth": 2}, func=takes_more)
+
+    assert call_of(rendered(operator, params={"a": 1}).manifest())["kwargs"] == {"rate": 1, "depth": 2}
+
+
+@pytest.mark.parametrize(
+    ("runtime", "launcher"),
+    [
+        ("torch-distributed", "torchrun"),
+        ("deepspeed-distributed", "mpirun"),
+        ("mlx-distributed", "mpirun"),
+        ("jax-distributed", "python"),
+        ("xgboost-distributed", "python"),
+    ],
+)
+def test_without_a_cluster_a_function_is_started_as_the_stock_runtime_does(runtime: str, launcher: str) -> None:
+    with DAG("d"):
+        command = parse("operator", {"rate": 1}, {"runtime": runtime}).manifest()["spec"]["trainer"]["command"]
+
+    last_line = command[-1].splitlines()[-1].split()
+    assert launcher == (command[0] if command[0] == "mpirun" else last_line[1])
 
 
 def test_what_a_mapped_task_hides_is_refused_before_anything_is_submitted() -> None:

@@ -15,7 +15,15 @@ SHIPPED = Path(airflow_kubeflow_trainer.__file__).parent / "local" / "runtimes"
 
 
 @pytest.mark.parametrize(
-    "name", ["torch-distributed", "torchtune-llama3.2-1b", "torchtune-llama3.2-3b", "torchtune-qwen2.5-1.5b"]
+    "name",
+    [
+        "torch-distributed",
+        "jax-distributed",
+        "xgboost-distributed",
+        "torchtune-llama3.2-1b",
+        "torchtune-llama3.2-3b",
+        "torchtune-qwen2.5-1.5b",
+    ],
 )
 def test_the_stock_runtimes_are_what_trainer_ships(name: str) -> None:
     shipped = RuntimeView.from_object(json.loads((SHIPPED / f"{name}.json").read_text()))
