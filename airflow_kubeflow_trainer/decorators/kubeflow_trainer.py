@@ -101,7 +101,10 @@ def _calls(mapped: Any) -> list[dict[str, Any]]:
     if isinstance(mapped, Mapping):
         # Over a dict, a task is mapped by its items.
         return [
-            {str(name): list(values.items()) if isinstance(values, Mapping) else values for name, values in mapped.items()}
+            {
+                str(name): list(values.items()) if isinstance(values, Mapping) else values
+                for name, values in mapped.items()
+            }
         ]
     return [dict(item) for item in mapped if isinstance(item, Mapping)] if isinstance(mapped, list | tuple) else []
 

@@ -28,7 +28,6 @@ from airflow_kubeflow_trainer.trainjob.script import LONGEST_ARGUMENT, Call, fun
 from tests.local.custom.running import ENVIRONMENT, call, run
 from tests.unit.custom import functions
 
-
 HOLDS_ITSELF: list[Any] = []
 HOLDS_ITSELF.append(HOLDS_ITSELF)
 
@@ -336,7 +335,7 @@ def test_numbers_in_enums_travel_as_what_they_are() -> None:
     class Mode(enum.StrEnum):
         FAST = "fast"
 
-    class Key(str, enum.Enum):
+    class Key(str, enum.Enum):  # noqa: UP042 (of which str() gives the name)
         MODE = "mode"
 
     assert encode({Key.MODE: Mode.FAST, "d": Decimal("0.10")}, field="x", rendered=True) == {
