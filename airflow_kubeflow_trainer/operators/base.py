@@ -71,8 +71,8 @@ class TrainJobOperator(ReachesCluster, BaseOperator):
     :param cluster_context: context of the kubeconfig. Default: what the connection says.
     :param name: what the TrainJob's name begins with. Default: the DAG's and task's ids. A hash of the task's identity
         follows always, so that no two tries share a name.
-    :param labels: on the TrainJob and its pods.
-    :param annotations: on the TrainJob and its pods.
+    :param labels: on the TrainJob and its pods; in a queue on the TrainJob only, unless there is an ``output``.
+    :param annotations: on the TrainJob and its pods, as ``labels``.
     :param runtime_patches: changes to the runtime for this TrainJob: volumes, node selectors, tolerations, ...
     :param queue_name: Kueue's LocalQueue. Default: none.
     :param workload_priority_class: Kueue's WorkloadPriorityClass, by which it may preempt others. Default: none.

@@ -18,8 +18,8 @@ from airflow_kubeflow_trainer.hooks.trainer import KubeflowTrainerHook, run_bloc
 from airflow_kubeflow_trainer.operators.rendered import to_yaml
 from airflow_kubeflow_trainer.trainjob.diagnosis import Cause
 from airflow_kubeflow_trainer.trainjob.identity import ON_KILL_ANNOTATION, TaskIdentity
-from airflow_kubeflow_trainer.trainjob.manifest import JobOptions, output_location, queue_labels
-from airflow_kubeflow_trainer.trainjob.queue import QUEUE_LABEL, submitted_parts
+from airflow_kubeflow_trainer.trainjob.manifest import JobOptions, in_queue, output_location
+from airflow_kubeflow_trainer.trainjob.queue import submitted_parts
 from airflow_kubeflow_trainer.trainjob.runtime import RuntimeView
 from airflow_kubeflow_trainer.trainjob.starting import DEFAULT_PATIENCE
 from airflow_kubeflow_trainer.triggers.event import TrainJobEvent
@@ -123,7 +123,7 @@ def check_that_it_can_be_suspended(options: JobOptions, on_kill_action: OnKillAc
     problem = options.runtime.why_not_suspended()
     if problem is None:
         return
-    if QUEUE_LABEL in {**options.labels, **queue_labels(options)}:
+    if in_queue(options):
         raise ConfigError(f"queue_name: {problem}")
     if on_kill_action is OnKillAction.SUSPEND_TRAINJOB:
         raise ConfigError(f"on_kill_action: {problem}")

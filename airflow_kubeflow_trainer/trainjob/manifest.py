@@ -126,8 +126,10 @@ def _trainjob(options: JobOptions, trainer: Mapping[str, Any]) -> dict[str, Any]
     patches = [patch.wire() for patch in options.runtime_patches]
     if options.output is not None:
         _check_output_is_alone(patches)
-    spec["runtimePatches"] = [_own_patch(options), *patches]
-    _check_managers(spec["runtimePatches"])
+    patches = [*_own_patches(options), *patches]
+    _check_managers(patches)
+    if patches:
+        spec["runtimePatches"] = patches
     return {
         "apiVersion": "trainer.kubeflow.org/v1alpha1",
         "kind": "TrainJob",
@@ -182,6 +184,17 @@ def _check_initializer(runtime: RuntimeView, step: str, key: str) -> None:
             f"initializer.{key}: Trainer wants a runtime whose container {step} mounts a volume named "
             f"{INITIALIZER_VOLUME!r}; that of {runtime.name!r} does not"
         )
+
+
+def in_queue(options: JobOptions) -> bool:
+    """Whether Kueue says when the TrainJob may start."""
+    return QUEUE_LABEL in {**options.labels, **queue_labels(options)}
+
+
+def _own_patches(options: JobOptions) -> list[dict[str, Any]]:
+    # Kueue 0.15 takes patches away when it admits a TrainJob, whose JobSet then is not to change so, and is never
+    # resumed. Labels of pods are not worth that.
+    return [] if in_queue(options) and options.output is None else [_own_patch(options)]
 
 
 def _own_patch(options: JobOptions) -> dict[str, Any]:

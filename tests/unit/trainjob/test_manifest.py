@@ -21,7 +21,8 @@ from airflow_kubeflow_trainer.config import (
 )
 from airflow_kubeflow_trainer.exceptions import ConfigError
 from airflow_kubeflow_trainer.trainjob.identity import TaskIdentity
-from airflow_kubeflow_trainer.trainjob.manifest import JobOptions, builtin_trainjob, output_location
+from airflow_kubeflow_trainer.trainjob.manifest import MANAGER, JobOptions, builtin_trainjob, output_location
+from airflow_kubeflow_trainer.trainjob.queue import QUEUE_LABEL
 from airflow_kubeflow_trainer.trainjob.runtime import RuntimeContainer, RuntimeJob, RuntimeView
 
 IDENTITY = TaskIdentity(dag_id="retrain llm", run_id="manual__2026+00:00", task_id="tune", map_index=3, try_number=2)
@@ -176,8 +177,17 @@ def test_a_job_for_a_slice_of_a_gpu_does_not_wait_for_whole_ones() -> None:
     assert trainer["resourcesPerNode"]["limits"] == {"nvidia.com/mig-1g.5gb": "1", "nvidia.com/gpu": "0"}
 
 
-def test_a_queue_is_a_label() -> None:
-    assert builtin_trainjob(options(queue_name="q"), GPU)["metadata"]["labels"]["kueue.x-k8s.io/queue-name"] == "q"
+@pytest.mark.parametrize(
+    "queued",
+    [pytest.param({"queue_name": "q"}, id="argument"), pytest.param({"labels": {QUEUE_LABEL: "q"}}, id="label")],
+)
+def test_a_queue_is_a_label_and_patches_nothing_that_kueue_would_take_away(queued: dict[str, Any]) -> None:
+    waits = builtin_trainjob(options(**queued), GPU)
+    keeps = builtin_trainjob(options(output=PersistentVolumeOutput("models"), **queued), GPU)
+
+    assert waits["metadata"]["labels"][QUEUE_LABEL] == "q"
+    assert "runtimePatches" not in waits["spec"]
+    assert [patch["manager"] for patch in keeps["spec"]["runtimePatches"]] == [MANAGER]
 
 
 CACHE = Initializer(dataset=DataCacheInitializer("cache://s/t", metadata_loc="s3://m", num_data_nodes=2))
