@@ -256,12 +256,13 @@ class _Waiting:
         """Read the phase, which the pods have a say in: a suspension that does not work is told as one that does."""
         if self._trainjob is None or (self.report is not None and self.report.phase.final):
             return
-        self.report = phase_of(
-            self._trainjob, trainer_job=self._spec.trainer_job, may_be_suspended=not self._running_pods
-        )
+        report = phase_of(self._trainjob, trainer_job=self._spec.trainer_job, may_be_suspended=not self._running_pods)
+        says_suspended = phase_of(self._trainjob, trainer_job=self._spec.trainer_job).phase is Phase.QUEUED
+        if self.report is None or not (says_suspended and report.phase is Phase.STARTING):
+            # Else its last pods are on their way out: nothing starts.
+            self.report = report
         if self.report.phase is Phase.QUEUED:
             self._evidence.start_over()
-        says_suspended = phase_of(self._trainjob, trainer_job=self._spec.trainer_job).phase is Phase.QUEUED
         self._queue.see_trainjob(self._trainjob, suspended=says_suspended)
         if says_suspended and self._running_pods and not self._doubting:
             self._doubting = True

@@ -294,4 +294,4 @@ async def test_a_job_that_is_suspended_and_resumed_is_told_so_and_its_clock_begi
     await api.set_suspend(job["metadata"]["name"], False)
 
     assert (await ended).diagnosis is None
-    assert reporter.phases[-4:] == ["Queued", "Starting", "Running", "Succeeded"]
+    assert reporter.phases[-5:] == ["Running", "Queued", "Starting", "Running", "Succeeded"]
