@@ -90,6 +90,13 @@ class Proxy:
         if answer is not None:
             return answer
         await asyncio.sleep(self.delay(request))
+        try:
+            return await self._forward(request)
+        except aiohttp.ClientConnectorError:
+            # As a load balancer whose servers are down.
+            return status(502, "BadGateway")
+
+    async def _forward(self, request: web.Request) -> web.StreamResponse:
         async with aiohttp.ClientSession(auto_decompress=False) as session:
             headers = {**await self.target.headers(), "Content-Type": request.headers.get("Content-Type", "")}
             async with session.request(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,15 @@ from demo.airflow_stack import AirflowStack
 from tests.tinymodel import llama
 
 ROOT = Path(__file__).parents[2]
+EVERY_DAG = (ROOT / "dags", Path(__file__).parent / "dags")
 
 
-def airflow_stack(home: Path, *, connections: Mapping[str, Mapping[str, Any]]) -> AirflowStack:
+def airflow_stack(
+    home: Path, *, connections: Mapping[str, Mapping[str, Any]], dags: Iterable[Path] = EVERY_DAG
+) -> AirflowStack:
     """Return an Airflow that is to be started, with one Kubernetes connection for each name and its extra fields.
+
+    :param dags: folders of its DAGs. Default: the examples, and those of the tests beside this file.
 
     AIRFLOW_PYTHON names the Python of another environment, in which another Airflow is installed.
     """
@@ -31,7 +36,7 @@ def airflow_stack(home: Path, *, connections: Mapping[str, Mapping[str, Any]]) -
         "AIRFLOW__TRIGGERER__JOB_HEARTBEAT_SEC": "1",
     }
     python = os.environ.get("AIRFLOW_PYTHON", sys.executable)
-    return AirflowStack(home=home, dags=_dag_folder(home / "dags"), env=env, python=python)
+    return AirflowStack(home=home, dags=_dag_folder(home / "dags", dags), env=env, python=python)
 
 
 def tiny_parameters(folder: Path, *, claim: str) -> dict[str, Any]:
@@ -44,9 +49,9 @@ def tiny_parameters(folder: Path, *, claim: str) -> dict[str, Any]:
     }
 
 
-def _dag_folder(folder: Path) -> Path:
-    """One folder with the examples and the DAGs of the tests."""
+def _dag_folder(folder: Path, sources: Iterable[Path]) -> Path:
+    """One folder with the DAGs of several."""
     folder.mkdir(parents=True)
-    for file in (*(ROOT / "dags").glob("*.py"), *(Path(__file__).parent / "dags").glob("*.py")):
+    for file in (file for source in sources for file in source.glob("*.py")):
         (folder / file.name).symlink_to(file)
     return folder

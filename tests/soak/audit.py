@@ -1,0 +1,55 @@
+"""Whether all is as it should be when everything is over."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from airflow_kubeflow_trainer.trainjob.identity import TaskIdentity
+from airflow_kubeflow_trainer.trainjob.phase import Phase, phase_of
+
+RESTARTED = "was restarted in place"
+TOOK_OVER = "took over"
+
+
+Try = tuple[str, int]
+"""Airflow's id and its number: a worker that dies before a task begins to resume leaves its id to the next try."""
+
+
+def wrong_owners(trainjobs: Iterable[Mapping[str, Any]], tries: Mapping[str, Try]) -> list[str]:
+    """Say which TrainJobs are nobody's, or one too many.
+
+    :param tries: the last try of each run that was to end well.
+    """
+    found, owned = [], defaultdict(list)
+    for trainjob in trainjobs:
+        name = trainjob["metadata"]["name"]
+        identity = TaskIdentity.of(trainjob)
+        if identity is None:
+            found.append(f"{name} is nobody's")
+            continue
+        owned[identity.ti_id, identity.try_number].append(trainjob)
+        if not phase_of(trainjob, trainer_job="node").phase.final:
+            found.append(f"{name} goes on, and its try ({identity}) does not")
+    for (_, number), several in owned.items():
+        if len(several) > 1:
+            found.append(f"one try ({number}) has {[each['metadata']['name'] for each in several]}")
+    return found + [
+        f"run {run} succeeded, and no TrainJob of its last try did"
+        for run, last in tries.items()
+        if Phase.SUCCEEDED not in [phase_of(each, trainer_job="node").phase for each in owned[last]]
+    ]
+
+
+def wrong_lines(log: Iterable[str], wanted: Iterable[str]) -> list[str]:
+    """Say which lines of a training are missing, or doubled; what ran again after a mark is counted anew."""
+    runs: list[Counter[str]] = [Counter()]
+    wanted = list(wanted)
+    for line in log:
+        if RESTARTED in line or TOOK_OVER in line:
+            runs.append(Counter())
+        elif line in wanted:
+            runs[-1][line] += 1
+    doubled = [f"{line} {count} times" for run in runs for line, count in run.items() if count > 1]
+    return [f"{line} is missing" for line in wanted if line not in runs[-1]] + doubled

@@ -1,0 +1,149 @@
+"""Somebody who breaks things, at random and by a seed: what is broken is mended a few seconds later."""
+
+from __future__ import annotations
+
+import json
+import random
+import signal
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+from aiohttp import web
+
+from airflow_kubeflow_trainer.local.cluster import LocalCluster
+from demo.airflow_stack import AirflowStack
+from tests.proxy import Proxy, status
+
+TRIGGERERS = ("triggerer", "triggerer-2")
+WORKER = "airflow worker -- "
+"""How the process that runs a task is called; its executor's is called otherwise."""
+
+
+class Harm:
+    """Does harm to an Airflow, to a cluster, and to the way between them.
+
+    :param kubeconfig: of the connection, whose token is changed where the old one expires.
+    """
+
+    def __init__(
+        self, airflow: AirflowStack, cluster: LocalCluster, proxy: Proxy, kubeconfig: Path, *, seed: int
+    ) -> None:
+        self._airflow = airflow
+        self._cluster = cluster
+        self._proxy = proxy
+        self._kubeconfig = kubeconfig
+        self._random = random.Random(seed)
+        self._token = 0
+        self.done: Counter[str] = Counter()
+        self.write_token()
+
+    def do_for(self, seconds: float) -> None:
+        """Do one thing after another for so long, and mend what is still broken."""
+        deadline = time.monotonic() + seconds
+        ways: dict[Callable[[], bool], float] = {
+            self.kill_a_triggerer: 2,
+            self.kill_a_worker: 3,
+            self.kill_the_api_server: 1,
+            self.drop_connections: 3,
+            self.expire_the_token: 2,
+            self.refuse: 2,
+            self.lose_answers: 1,
+        }
+        while time.monotonic() < deadline:
+            [way] = self._random.choices(list(ways), weights=list(ways.values()))
+            self.done[way.__name__] += way()
+            time.sleep(self._random.uniform(1, 6))
+        self._proxy.heal()
+        self._proxy.fault = self._check_token
+
+    def kill_a_triggerer(self) -> bool:
+        """Lose one of two; its triggers go to the other one, or wait for it."""
+        name = self._random.choice(TRIGGERERS)
+        self._airflow.kill(name)
+        time.sleep(self._random.uniform(0, 6))
+        self._airflow.start_component("triggerer", name=name)
+        return True
+
+    def kill_a_worker(self) -> bool:
+        """Lose a process that runs a task, whatever it is about; there may be none."""
+        processes = [process for process in psutil.process_iter(["cmdline"]) if self._is_worker(process)]
+        if not processes:
+            return False
+        signals = [signal.SIGKILL, signal.SIGTERM]
+        try:
+            self._random.choice(processes).send_signal(self._random.choice(signals))
+        except psutil.NoSuchProcess:
+            return False
+        return True
+
+    def kill_the_api_server(self) -> bool:
+        """Lose the cluster's machine; it comes back with all that it had acknowledged, but for what ran."""
+        self._cluster.kill()
+        time.sleep(self._random.uniform(0, 4))
+        self._cluster.start()
+        return True
+
+    def drop_connections(self) -> bool:
+        """Break off all watches."""
+        self._proxy.cut()
+        return True
+
+    def expire_the_token(self) -> bool:
+        """Take only a new token from now on, which the connection has."""
+        self.write_token()
+        self._proxy.cut()
+        return True
+
+    def refuse(self) -> bool:
+        """Answer half of all requests with 429 or 500 for a while."""
+        dice = random.Random(self._random.random())
+
+        def fault(request: web.Request) -> web.Response | None:
+            if dice.random() < 0.5:
+                return self._check_token(request)
+            if dice.random() < 0.5:
+                return status(429, "TooManyRequests", **{"Retry-After": "1"})
+            return status(500, "InternalError")
+
+        self._for_a_while(fault=fault)
+        return True
+
+    def lose_answers(self) -> bool:
+        """Do what is asked for a while, and let a third of the answers get lost."""
+        dice = random.Random(self._random.random())
+        self._for_a_while(lose=lambda request: dice.random() < 0.3)
+        return True
+
+    def write_token(self) -> None:
+        """Give the connection a token that is new, and take no other."""
+        self._token += 1
+        config = self._proxy.kubeconfig()
+        config["users"][0]["user"]["token"] = f"token-{self._token}"
+        # At once, or somebody reads half of it.
+        new = self._kubeconfig.with_suffix(".new")
+        new.write_text(json.dumps(config))
+        new.replace(self._kubeconfig)
+        self._proxy.fault = self._check_token
+
+    def _check_token(self, request: web.Request) -> web.Response | None:
+        if request.headers.get("Authorization") == f"Bearer token-{self._token}":
+            return None
+        return status(401, "Unauthorized", "Unauthorized")
+
+    def _for_a_while(self, **how: Callable[[web.Request], object]) -> None:
+        before = {name: getattr(self._proxy, name) for name in how}
+        for name, new in how.items():
+            setattr(self._proxy, name, new)
+        time.sleep(self._random.uniform(3, 8))
+        for name, old in before.items():
+            setattr(self._proxy, name, old)
+
+    def _is_worker(self, process: psutil.Process) -> bool:
+        try:
+            named = " ".join(process.info["cmdline"] or []).startswith(WORKER)
+            return named and process.environ().get("AIRFLOW_HOME") == str(self._airflow.home)
+        except psutil.Error:
+            return False

@@ -1,0 +1,44 @@
+"""What the audit of a soak would find."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from airflow_kubeflow_trainer.trainjob.identity import TaskIdentity
+from tests.soak.audit import wrong_lines, wrong_owners
+
+WANTED = ["line 1", "line 2"]
+
+
+@pytest.mark.parametrize(
+    ("log", "wrong"),
+    [
+        pytest.param(["else", "line 1", "line 2"], [], id="all are there"),
+        pytest.param(["line 1"], ["line 2 is missing"], id="one is missing"),
+        pytest.param(["line 1", "line 2", "line 2"], ["line 2 2 times"], id="one is doubled"),
+        pytest.param(["line 1", "Pod p was restarted in place (restart 1)", "line 1", "line 2"], [], id="run again"),
+        pytest.param(
+            ["line 1", "line 2", "Pod q took over", "line 1"], ["line 2 is missing"], id="lost in the last run"
+        ),
+    ],
+)
+def test_lines_that_are_missing_or_doubled_are_named(log: list[str], wrong: list[str]) -> None:
+    assert wrong_lines(log, WANTED) == wrong
+
+
+def test_trainjobs_that_are_one_too_many_or_left_behind_are_named() -> None:
+    ended = {"conditions": [{"type": "Complete", "status": "True"}]}
+
+    assert wrong_owners([trainjob("a", 1, ended), trainjob("b", 2, ended)], {"r": ("ti", 2)}) == []
+    assert wrong_owners([trainjob("a", 1, ended), trainjob("b", 1, ended)], {}) == ["one try (1) has ['a', 'b']"]
+    assert "goes on" in wrong_owners([trainjob("a", 1, {})], {})[0]
+    assert wrong_owners([trainjob("a", 1, ended)], {"r": ("ti", 2)}) == [
+        "run r succeeded, and no TrainJob of its last try did"
+    ]
+
+
+def trainjob(name: str, number: int, status: dict[str, Any]) -> dict[str, Any]:
+    identity = TaskIdentity(dag_id="d", run_id="r", task_id="t", map_index=-1, try_number=number, ti_id="ti")
+    return {"metadata": {"name": name, "annotations": identity.annotations()}, "spec": {}, "status": status}
