@@ -14,7 +14,7 @@ TRAINING_TESTS := tests/local/kubelet/test_training.py tests/local/operators/tes
   tests/unit/test_progress_real.py tests/unit/trainjob/test_checks.py
 
 # What `make test` leaves to targets of their own.
-SLOWER_TESTS := tests/airflow tests/compat tests/control_plane tests/sdk tests/ui $(TRAINING_TESTS)
+SLOWER_TESTS := tests/airflow tests/compat tests/control_plane tests/soak tests/sdk tests/ui $(TRAINING_TESTS)
 # A module's tests stay together: they share what takes time to start.
 PARALLEL := --numprocesses=auto --maxprocesses=4 --dist=loadfile
 
@@ -25,7 +25,7 @@ SETUP := .venv/.synced
 PYTEST := $(VENV_PYTHON) -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup browser demo test test-training test-airflow test-ui test-compat control-plane test-control-plane test-sdk lint bench docs clean
+.PHONY: help setup browser demo test test-training test-airflow test-ui test-compat control-plane test-control-plane test-soak soak test-sdk lint bench docs clean
 .DELETE_ON_ERROR:
 
 help: ## List these targets.
@@ -54,6 +54,12 @@ control-plane: .build/control-plane/.built ## Build the real Kubernetes and Kube
 
 test-control-plane: $(SETUP) .build/control-plane/.built ## Run the tests that hold us to the real control plane.
 	@$(PYTEST) $(PARALLEL) tests/control_plane $(ARGS)
+
+test-soak: $(SETUP) ## Let trainings go on while all around them dies, for three minutes, by the same dice each time.
+	@SOAK_TRAINJOBS=24 SOAK_SECONDS=180 SOAK_SEED=1 $(PYTEST) tests/soak $(ARGS)
+
+soak: $(SETUP) ## The same with 300 trainings for twenty minutes; SOAK_SEED=n throws the dice of another time again.
+	@SOAK_TRAINJOBS=300 SOAK_SECONDS=1200 $(PYTEST) tests/soak $(ARGS)
 
 test-sdk: $(SETUP) .build/sdk/.installed ## Run the tests of the Kubeflow SDK on the local cluster.
 	@SDK_PYTHON=$(CURDIR)/.build/sdk/bin/python $(PYTEST) tests/sdk $(ARGS)
