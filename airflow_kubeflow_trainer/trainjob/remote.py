@@ -45,6 +45,8 @@ READERS: dict[str, Any] = {
 
 def main(function_file: str, call_file: str, message_file: str) -> None:
     """Call the function; rank 0 leaves its result to whoever waits."""
+    # The image's working directory, as with `python -m`; not our own, whose files might bear a module's name.
+    sys.path[0] = ""
     source = Path(function_file).read_bytes().decode()
     call = json.loads(Path(call_file).read_bytes())
     try:

@@ -162,6 +162,18 @@ def test_an_exception_is_shown_with_the_authors_file_and_line(tmp_path: Path) ->
     assert [text for text in ended.message.splitlines() if "^^" not in text] == expected
 
 
+def test_modules_in_the_images_working_directory_can_be_imported_whatever_they_are_called(tmp_path: Path) -> None:
+    (tmp_path / "run.py").write_text("VALUE = 7")
+
+    def train() -> int:
+        import run  # type: ignore[import-not-found]
+
+        value: int = run.VALUE
+        return value
+
+    assert run(tmp_path, call(train)).result == 7
+
+
 @pytest.mark.parametrize("closed", ["stdout", "stderr"])
 def test_an_exception_is_told_though_the_function_has_closed_its_output(tmp_path: Path, closed: str) -> None:
     def train(closed: str) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import datetime
+import inspect
 import json
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -16,6 +18,7 @@ from airflow_kubeflow_trainer import CustomTrainerOperator
 from airflow_kubeflow_trainer.config import RuntimePatch, SecretRef
 from airflow_kubeflow_trainer.decorators import kubeflow_trainer_task
 from airflow_kubeflow_trainer.exceptions import ConfigError, ResultError
+from airflow_kubeflow_trainer.operators.base import TrainJobOperator
 from airflow_kubeflow_trainer.trainjob import remote
 from tests.unit.custom import functions
 from tests.unit.rendering import TaskInstance
@@ -355,6 +358,22 @@ def test_the_decorator_is_airflows_own_and_behaves_as_others_do() -> None:
     assert (operator.num_nodes, operator.retries, operator.multiple_outputs, operator.doc_md) == (3, 4, True, "Fits.")
     assert third.operator.upstream_task_ids == {"fit"}
     assert second.operator.num_nodes == 2
+
+
+def test_editors_are_told_of_every_argument_of_the_operator() -> None:
+    tree = ast.parse(inspect.getsource(inspect.getmodule(kubeflow_trainer_task)))  # type: ignore[arg-type]
+    # The first of both: what runs stands in the `else`.
+    told = next(node for node in ast.walk(tree) if getattr(node, "name", "") == kubeflow_trainer_task.__name__)
+    assert isinstance(told, ast.FunctionDef)
+
+    arguments = {
+        name
+        for operator in (CustomTrainerOperator, TrainJobOperator)
+        for name in inspect.signature(operator.__init__).parameters
+    }
+    assert arguments - {argument.arg for argument in told.args.kwonlyargs} == {
+        "self", "kwargs", "func", "func_args", "command", "args"
+    }  # fmt: skip
 
 
 def test_a_decorated_function_has_no_command_beside_it() -> None:
