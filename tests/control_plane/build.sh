@@ -2,22 +2,18 @@
 # Build etcd, kube-apiserver, kube-controller-manager, kubectl, JobSet and Kubeflow Trainer into the folder that is named.
 set -euo pipefail
 out=${1:?the folder to build into}
-command -v go >/dev/null || { echo "The real control plane is built by Go (1.26 or newer), and there is none: see https://go.dev/doc/install" >&2; exit 1; }
-
 mkdir -p "$out/bin"
 out=$(cd "$out" && pwd)
 cd "$(dirname "$0")"
+. ../go_tools.sh
+need_go "The real control plane"
 echo "Building the real control plane: nine minutes the first time on two cores, a moment where Go has it cached"
 kubernetes=$(go list -m -f "{{.Version}}" k8s.io/kubernetes)
 kubernetes=${kubernetes#v}
 minor=${kubernetes#*.}
 # Without a version kube-apiserver calls itself v0.0.0-master, which clients refuse to parse.
 version="-X k8s.io/component-base/version.gitVersion=v$kubernetes -X k8s.io/component-base/version.gitMajor=${kubernetes%%.*} -X k8s.io/component-base/version.gitMinor=${minor%%.*}"
-packages=$(go list -deps tool | wc -l)
-log=$out/build.log
-GOBIN=$out/bin go install -v -trimpath -ldflags="-s -w $version" tool 2>&1 | tee "$log" |
-    awk -v all="$packages" 'NR % 100 == 0 { printf "  %d of %d packages compiled\n", NR, all; fflush() }' ||
-    { tail -n 30 "$log" >&2; exit 1; }
+install_tools "$out" "$version"
 
 echo "Copying the manifests of Trainer and JobSet"
 trainer=$(go list -m -f '{{.Dir}}' github.com/kubeflow/trainer/v2)/manifests/base

@@ -31,12 +31,12 @@ def folder() -> Path:
 def definitions(crds: Path | None = None) -> list[Object]:
     """Return the CRDs of a folder; by default those of Trainer and JobSet."""
     files = sorted((crds or folder() / "crds").glob("*.yaml"))
-    return [{key: part for key, part in crd.items() if key != "status"} for crd in _documents(*files)]
+    return [{key: part for key, part in crd.items() if key != "status"} for crd in documents(*files)]
 
 
 def cluster_runtimes() -> list[Object]:
     """Return the ClusterTrainingRuntimes that Trainer ships."""
-    found = _documents(*sorted((folder() / "runtimes").rglob("*.yaml")))
+    found = documents(*sorted((folder() / "runtimes").rglob("*.yaml")))
     return [runtime for runtime in found if runtime["kind"] == "ClusterTrainingRuntime"]
 
 
@@ -47,15 +47,19 @@ def webhooks(*, ports: Mapping[str, int], ca: Path) -> list[Object]:
     """
     hooks = []
     for who, port in ports.items():
-        for hook in _documents(folder() / f"{who}-webhooks.yaml"):
+        for hook in documents(folder() / f"{who}-webhooks.yaml"):
             # The names and selectors that Trainer's and JobSet's kustomizations give them.
             hook["metadata"]["name"] = _hook_name(who, hook["kind"])
             for index, webhook in enumerate(hook["webhooks"]):
-                url = f"https://127.0.0.1:{port}{webhook['clientConfig']['service']['path']}"
-                webhook["clientConfig"] = {"url": url, "caBundle": in_base64(ca)}
+                webhook["clientConfig"] = reached_at(port, webhook["clientConfig"]["service"]["path"], ca=ca)
                 _select(who, hook["kind"], index, webhook)
             hooks.append(hook)
     return hooks
+
+
+def reached_at(port: int, path: str, *, ca: Path) -> Object:
+    """Say how the API server reaches a webhook of this machine."""
+    return {"url": f"https://127.0.0.1:{port}{path}", "caBundle": in_base64(ca)}
 
 
 async def apply(client: Client, body: Object, **params: Any) -> None:
@@ -69,7 +73,8 @@ def in_base64(file: Path) -> str:
     return base64.b64encode(file.read_bytes()).decode()
 
 
-def _documents(*files: Path) -> list[Object]:
+def documents(*files: Path) -> list[Object]:
+    """Return all that stands in files of YAML."""
     return [document for file in files for document in yaml.load_all(file.read_text(), yaml.CSafeLoader) if document]
 
 

@@ -13,7 +13,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -45,12 +45,17 @@ class Ports:
 
     @classmethod
     def free(cls) -> Ports:
-        sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(8)]
-        try:
-            return cls(*(opened.getsockname()[1] for opened in sockets))
-        finally:
-            for opened in sockets:
-                opened.close()
+        return cls(*free_ports(len(fields(cls))))
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports of 127.0.0.1 that nobody has just now."""
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    try:
+        return [opened.getsockname()[1] for opened in sockets]
+    finally:
+        for opened in sockets:
+            opened.close()
 
 
 class ControlPlane:
@@ -178,6 +183,10 @@ class ControlPlane:
             f"--cert-dir={self.directory / 'apiserver'}",
         )
 
+    def pid(self, program: str) -> int:
+        """The process of one of its programs."""
+        return self._programs.pid(program)
+
     def let_read_logs(self, user: str, *, permitted: bool = True) -> None:
         """Permit the owner of a client certificate to read logs of kubelets, or take that back.
 
@@ -200,11 +209,7 @@ class ControlPlane:
         async with self.client() as client:
             await self._until(lambda: client.get("/api/v1/namespaces/default"))
             await self._until(lambda: client.get("/api/v1/namespaces/kube-system"))
-            for definition in manifests.definitions(self._only_crds):
-                await manifests.apply(client, definition)
-                group, version = definition["spec"]["group"], definition["spec"]["versions"][0]["name"]
-                plural = definition["spec"]["names"]["plural"]
-                await self._until(lambda of=f"/apis/{group}/{version}", plural=plural: _discovered(client, of, plural))
+            await self._serve(client, manifests.definitions(self._only_crds))
             if self._only_crds is not None:
                 return
             if self._trainers_token is not None:
@@ -216,6 +221,14 @@ class ControlPlane:
             for hook in manifests.webhooks(ports=ports, ca=self.ca_file):
                 await manifests.apply(client, hook)
             await self._until_webhooks_answer(client)
+
+    async def _serve(self, client: Client, definitions: list[dict[str, Any]]) -> None:
+        """Have the API server know of more kinds."""
+        for definition in definitions:
+            await manifests.apply(client, definition)
+            group, version = definition["spec"]["group"], definition["spec"]["versions"][0]["name"]
+            plural = definition["spec"]["names"]["plural"]
+            await self._until(lambda of=f"/apis/{group}/{version}", plural=plural: _discovered(client, of, plural))
 
     async def _until_webhooks_answer(self, client: Client, **params: str) -> None:
         """Apply the runtimes that Trainer ships, which takes its webhooks."""

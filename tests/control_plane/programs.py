@@ -30,14 +30,17 @@ class Programs:
         self._directory, self._logs = directory, logs
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
 
-    def start(self, program: str, *arguments: str, within: Sequence[str] = (), **environment: str) -> None:
+    def start(
+        self, program: str, *arguments: str, built: Path = BUILT, within: Sequence[str] = (), **environment: str
+    ) -> None:
         """Start a program; one that was stopped goes on in the same log.
 
+        :param built: where it was built.
         :param within: a command that comes before its own, such as `unshare`.
         """
         with (self._logs / f"{program}.log").open("ab") as log:
             self._processes[program] = subprocess.Popen(
-                [*within, str(BUILT / "bin" / program), *arguments],
+                [*within, str(built / "bin" / program), *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -46,6 +49,10 @@ class Programs:
                 start_new_session=True,
                 preexec_fn=_die_with_parent,
             )
+
+    def pid(self, program: str) -> int:
+        """The process of a program."""
+        return self._processes[program].pid
 
     def stop(self, program: str) -> None:
         """Kill a program."""

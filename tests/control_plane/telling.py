@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -83,7 +83,7 @@ class Teller:
     async def signal(self, number: int, *, node: int | None = None) -> None:
         """Send a signal to the processes of all nodes or of one, as soon as they listen to it."""
         async with asyncio.timeout(30):
-            while not (processes := list(_listening(self.namespace, number, node))):
+            while not (processes := list(listening(self.namespace, number, node))):
                 await asyncio.sleep(0.1)
         for process in processes:
             with suppress(ProcessLookupError):
@@ -161,7 +161,8 @@ def _standing(pod: Object) -> tuple[str, int, str, int]:
     return metadata["labels"]["jobset.sigs.k8s.io/replicatedjob-name"], index, status.get("phase", ""), restarts
 
 
-def _listening(mark: str, number: int, node: int | None) -> Any:
+def listening(mark: str, number: int, node: int | None = None) -> Iterator[int]:
+    """Give the processes that bear a mark and have said what a signal does to them."""
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             environment = (folder / "environ").read_bytes().split(b"\0")

@@ -1,0 +1,202 @@
+"""Tasks whose TrainJobs wait in a queue of the real Kueue: what they are told of it, and what becomes of them."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from airflow.sdk import DAG
+
+from airflow_kubeflow_trainer import BuiltinTrainerOperator, CustomTrainerOperator
+from airflow_kubeflow_trainer.cluster.resources import CLUSTER_TRAINING_RUNTIMES, TRAINJOBS
+from airflow_kubeflow_trainer.config import (
+    Initializer,
+    PersistentVolumeOutput,
+    TorchTuneConfig,
+    TorchTuneInstructDataset,
+)
+from airflow_kubeflow_trainer.exceptions import ConfigError, ConflictError, TrainJobNotStartedError
+from airflow_kubeflow_trainer.sensors.trainjob import TrainJobSensor
+from airflow_kubeflow_trainer.trainjob.queue import PRIORITY_LABEL, QUEUE_LABEL
+from demo.airflow_api import wait_until
+from tests.airflow.administration import NAMESPACE
+from tests.control_plane import telling
+from tests.kueue.plane import KueuePlane
+from tests.kueue.queues import Queue
+from tests.kueue.tries import TIMEOUT, Try
+
+RUNS = "it runs"
+NO_QUOTA = (
+    "Kueue: Pending: couldn't assign flavors to pod set node: insufficient unused quota for nvidia.com/gpu in flavor "
+    "default-flavor, 1 more needed"
+)
+ADMITTED = "Kueue: Admitted: The workload is admitted"
+LOST = "On its way through the queue it has lost the runtime patch of airflow.kubeflow-trainer.io/operator. Kueue 0.15"
+COMMON: dict[str, Any] = {"task_id": "t", "kubernetes_conn_id": "kueue"}
+
+MakeQueue = Callable[[int], Queue]
+
+
+def train(queue: Queue, **options: Any) -> Try:
+    """Run a task whose training on one GPU goes on until it is told to end."""
+    with DAG("d"):
+        operator = CustomTrainerOperator(
+            runtime="torch-distributed",
+            command=["sh", "-c", f"echo {RUNS}; {telling.LISTENS}"],
+            env={telling.MARK: f"{queue.name}-{options.get('workload_priority_class')}-{time.monotonic_ns()}"},
+            num_proc_per_node=1,
+            resources_per_node={"gpu": 1},
+            queue_name=queue.name,
+            **options,
+            **COMMON,
+        )
+    return Try(operator)
+
+
+def tune(queue: Queue, **options: Any) -> Try:
+    """Run a task that fine-tunes on a GPU."""
+    with DAG("d"):
+        operator = BuiltinTrainerOperator(
+            runtime="torchtune-llama3.2-1b",
+            initializer=Initializer(model="hf://a/b", dataset="hf://a/c/data"),
+            config=TorchTuneConfig(
+                resources_per_node={"gpu": 1},
+                dataset_preprocess_config=TorchTuneInstructDataset(column_map={"input": "instruction"}),
+            ),
+            queue_name=queue.name,
+            **options,
+            **COMMON,
+        )
+    return Try(operator)
+
+
+def end_training(trained: Try) -> None:
+    """Let the training of a task come to its good end, once it listens."""
+    mark = str(trained._operator.env[telling.MARK])
+
+    def signalled() -> bool:
+        found = list(telling.listening(mark, telling.SUCCEED))
+        for process in found:
+            os.kill(process, telling.SUCCEED)
+        return bool(found)
+
+    wait_until(signalled, bool, what="a training that listens", timeout=TIMEOUT)
+
+
+def labels(plane: KueuePlane, name: str) -> dict[str, str]:
+    found: dict[str, str] = plane.call("get", TRAINJOBS.path(namespace=NAMESPACE, name=name))["metadata"]["labels"]
+    return found
+
+
+def test_a_task_waits_for_quota_that_another_has_and_is_told_why_then_trains(
+    plane: KueuePlane, queue: MakeQueue
+) -> None:
+    narrow = queue(1)
+    first = train(narrow)
+    first.until_told(RUNS)
+
+    second = train(narrow)
+    log = second.until_told(NO_QUOTA)
+
+    assert second.phases() == ["Queued"]
+    assert ADMITTED not in log
+    assert labels(plane, second.name)[QUEUE_LABEL] == narrow.name
+    end_training(first)
+    first.outcome()
+    second.until_told(ADMITTED, RUNS)
+    end_training(second)
+    second.outcome()
+    assert second.phases() == ["Queued", "Starting", "Running", "Succeeded"]
+    assert [line for line in second.log.lines if "has lost" in line] == []
+
+
+def test_the_time_to_start_does_not_run_in_the_queue_and_a_sensor_sees_the_admission(queue: MakeQueue) -> None:
+    closed = queue(0)
+    seconds = 20
+    waits = train(closed, startup_timeout=seconds)
+    waits.until_told("Kueue: Pending:")
+    queued = time.monotonic()
+    with DAG("d"):
+        sensor = Try(TrainJobSensor(name=waits.name, until="admitted", **COMMON))
+    wait_until(
+        lambda: time.monotonic() - queued, lambda past: past > seconds + 2, what="the time to start", timeout=TIMEOUT
+    )
+    assert (waits.waits, sensor.waits) == (True, True)
+
+    closed.grow(gpus=1)
+
+    assert sensor.outcome()["name"] == waits.name
+    waits.until_told(RUNS)
+    end_training(waits)
+    waits.outcome()
+
+
+def test_a_queue_without_end_is_left_by_admission_timeout_in_kueues_words(plane: KueuePlane, queue: MakeQueue) -> None:
+    waits = train(queue(0), admission_timeout=5)
+
+    with pytest.raises(TrainJobNotStartedError, match=r"(?s)admission_timeout \(5 s\).*Kueue: couldn't assign flavors"):
+        waits.outcome()
+
+    gone = TRAINJOBS.path(namespace=NAMESPACE)
+    assert waits.name not in {job["metadata"]["name"] for job in plane.call("get", gone)["items"]}
+
+
+def test_who_is_driven_out_by_something_more_important_waits_again_and_ends_well(
+    plane: KueuePlane, queue: MakeQueue
+) -> None:
+    narrow = queue(1)
+    humble = train(narrow, workload_priority_class="background")
+    humble.until_told(RUNS)
+
+    urgent = train(narrow, workload_priority_class="urgent")
+
+    humble.until_told("Kueue: Preempted: Preempted to accommodate a workload", "Kueue: Evicted: Preempted")
+    urgent.until_told(RUNS)
+    assert labels(plane, urgent.name)[PRIORITY_LABEL] == "urgent"
+    humble.until_told(NO_QUOTA)
+    assert humble.waits
+    end_training(urgent)
+    urgent.outcome()
+    humble.until(lambda log: log.splitlines().count(RUNS) == 2, what="the training anew")
+    end_training(humble)
+    humble.outcome()
+    assert humble.phases() == ["Queued", "Starting", "Running"] * 2 + ["Succeeded"]
+
+
+def test_what_kueue_cannot_resume_is_told_in_plain_words(plane: KueuePlane, queue: MakeQueue) -> None:
+    with pytest.raises(ConfigError, match="queue_name: TrainJobs of runtime 'torchtune-llama3.2-1b' cannot be susp"):
+        tune(queue(1)).outcome()
+    follow_the_remedy(plane)
+
+    tunes = tune(queue(1), admission_timeout=40)
+    keeps = train(queue(1), admission_timeout=40, output=PersistentVolumeOutput("models"))
+
+    for stuck in (tunes, keeps):
+        with pytest.raises(
+            TrainJobNotStartedError, match="Kueue has admitted it, and it is still suspended. Kueue 0.1"
+        ):
+            stuck.outcome()
+        assert any(ADMITTED in line for line in stuck.log.lines)
+    assert any(LOST in line for line in keeps.log.lines)
+
+
+def follow_the_remedy(plane: KueuePlane) -> None:
+    """Do to the runtime what the refusal says."""
+    path = CLUSTER_TRAINING_RUNTIMES.path(name="torchtune-llama3.2-1b")
+    runtime = plane.call("get", path)
+    for policy in runtime["spec"]["template"]["spec"]["volumeClaimPolicies"]:
+        policy["retentionPolicy"] = {"whenDeleted": "Delete"}
+    runtime["metadata"] = {key: runtime["metadata"][key] for key in ("name", "labels")}
+    plane.call("delete", path)
+
+    def create() -> bool:
+        try:
+            plane.call("create", CLUSTER_TRAINING_RUNTIMES.path(), runtime)
+        except ConflictError:  # while the old one goes
+            return False
+        return True
+
+    wait_until(create, bool, what="the runtime made anew", timeout=TIMEOUT)
