@@ -14,7 +14,7 @@ TRAINING_TESTS := tests/local/kubelet/test_training.py tests/local/operators/tes
   tests/unit/test_progress_real.py tests/unit/trainjob/test_checks.py
 
 # What `make test` leaves to targets of their own.
-SLOWER_TESTS := tests/airflow tests/compat tests/control_plane tests/soak tests/sdk tests/ui $(TRAINING_TESTS)
+SLOWER_TESTS := tests/airflow tests/compat tests/control_plane tests/kueue tests/soak tests/sdk tests/ui $(TRAINING_TESTS)
 # A module's tests stay together: they share what takes time to start.
 PARALLEL := --numprocesses=auto --maxprocesses=4 --dist=loadfile
 
@@ -25,7 +25,7 @@ SETUP := .venv/.synced
 PYTEST := $(VENV_PYTHON) -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup browser demo test test-training test-airflow test-ui test-compat control-plane test-control-plane test-soak soak test-sdk lint bench docs clean
+.PHONY: help setup browser demo test test-training test-airflow test-ui test-compat control-plane test-control-plane kueue test-kueue test-soak soak test-sdk lint bench bench-scale docs clean
 .DELETE_ON_ERROR:
 
 help: ## List these targets.
@@ -55,6 +55,11 @@ control-plane: .build/control-plane/.built ## Build the real Kubernetes and Kube
 test-control-plane: $(SETUP) .build/control-plane/.built ## Run the tests that hold us to the real control plane.
 	@$(PYTEST) $(PARALLEL) tests/control_plane $(ARGS)
 
+kueue: .build/kueue/.built ## Build the real Kueue; needs Go.
+
+test-kueue: $(SETUP) .build/control-plane/.built .build/kueue/.built ## Run the tests whose TrainJobs wait in queues of the real Kueue.
+	@$(PYTEST) tests/kueue $(ARGS)
+
 test-soak: $(SETUP) ## Let trainings go on while all around them dies, for three minutes, by the same dice each time.
 	@SOAK_TRAINJOBS=24 SOAK_SECONDS=180 SOAK_SEED=1 $(PYTEST) tests/soak $(ARGS)
 
@@ -78,6 +83,9 @@ bench: $(SETUP) ## Measure what importing the package, training through it and r
 	@$(VENV_PYTHON) -m benchmarks.import_cost
 	@$(VENV_PYTHON) -m benchmarks.training_overhead
 	@$(VENV_PYTHON) -m benchmarks.progress_parsing
+
+bench-scale: $(SETUP) .build/control-plane/.built ## Measure what waiting for thousands costs, ours beside KubernetesJobTrigger's: half an hour.
+	@$(VENV_PYTHON) -m benchmarks.scale $(ARGS)
 
 docs: .build/docs-venv/.synced ## Build the documentation: .build/docs/index.html
 	@.build/docs-venv/bin/mkdocs build --strict --site-dir .build/docs
@@ -105,8 +113,12 @@ $(SETUP): pyproject.toml uv.lock | $(UV)
 	@$(UV) sync --frozen --all-extras --python $(PYTHON)
 	@touch $@
 
-.build/control-plane/.built: tests/control_plane/go.mod tests/control_plane/go.sum tests/control_plane/build.sh
+.build/control-plane/.built: tests/control_plane/go.mod tests/control_plane/go.sum tests/control_plane/build.sh tests/go_tools.sh
 	@tests/control_plane/build.sh .build/control-plane
+	@touch $@
+
+.build/kueue/.built: tests/kueue/go.mod tests/kueue/go.sum tests/kueue/build.sh tests/go_tools.sh
+	@tests/kueue/build.sh .build/kueue
 	@touch $@
 
 .build/docs-venv/.synced: pyproject.toml uv.lock | $(UV)
