@@ -51,6 +51,7 @@ class Figures:
     slowest: float = named("from change of status to event, p99", "s")
     takeover: float = named("from a restart to the last event of what ended before", "s")
     held_up: float = named("longest hold-up of the event loop", "s")
+    failed: float = named("triggers that failed", "")
 
 
 def main() -> None:
@@ -94,13 +95,13 @@ class Bench:
             began = await waiter.until("began")
             memory = waiter.memory()
             await waiter.until_fired(set(over))
-            takeover = max(waiter.events[name] for name in over) - began
+            takeover = max(waiter.events[name] for name in over if name in waiter.events) - began
             await asyncio.sleep(SETTLE_SECONDS)
             rates, open_connections = await self._rates(waiter)
             memory = waiter.memory() - memory
             ended = await self._end(client, side, min(ENDING, self._size // 2), per_second=ENDINGS_PER_SECOND)
             await waiter.until_fired(set(ended))
-            delays = [waiter.events[name] - moment for name, moment in ended.items()]
+            delays = [waiter.events[name] - moment for name, moment in ended.items() if name in waiter.events]
             held_up = waiter.said["held_up"]
             await waiter.stop()
         requests, opened, cpu, server_cpu = rates
@@ -115,6 +116,7 @@ class Bench:
             slowest=statistics.quantiles(delays, n=100)[98],
             takeover=takeover,
             held_up=held_up,
+            failed=len(waiter.failed),
         )
 
     async def _rates(self, waiter: Waiter) -> tuple[list[float], float]:

@@ -1,8 +1,8 @@
 """A process that waits: N triggers in one event loop, as in Airflow's triggerer. It is told what by a line of JSON.
 
-Says on its standard output, a JSON object a line: when it began with all of them, each event that a trigger fires, and
-every second how many connections it has opened so far, and by how much its event loop came too late at most. Ends with
-its standard input.
+Says on its standard output, a JSON object a line: when it began with all of them, each event that a trigger fires, each
+trigger that fails, and every second how many connections it has opened so far, and by how much its event loop came too
+late at most. Ends with its standard input.
 """
 
 from __future__ import annotations
@@ -98,8 +98,11 @@ async def wait(order: dict[str, Any]) -> None:
 
 
 async def run(make: Callable[[str, str], Any], name: str, uid: str) -> None:
-    async for _ in make(name, uid).run():
-        say(event=name, at=time.time())
+    try:
+        async for _ in make(name, uid).run():
+            say(event=name, at=time.time())
+    except Exception as error:  # noqa: BLE001 (as in a triggerer, where the task fails)
+        say(failed=name, error=f"{type(error).__name__}: {error}")
 
 
 async def tick() -> None:

@@ -23,6 +23,8 @@ class Waiter:
         self.said: dict[str, float] = {}
         self.events: dict[str, float] = {}
         """When each trigger fired, in seconds since the epoch."""
+        self.failed: dict[str, str] = {}
+        """Those that failed, and with what."""
 
     async def listen(self) -> None:
         """Take in what it says, until it ends."""
@@ -31,6 +33,8 @@ class Waiter:
             said = json.loads(line)
             if "event" in said:
                 self.events[said["event"]] = said["at"]
+            elif "failed" in said:
+                self.failed[said["failed"]] = said["error"]
             else:
                 self.said |= said
             self._changed.set()
@@ -42,7 +46,8 @@ class Waiter:
         return self.said[what]
 
     async def until_fired(self, names: set[str]) -> None:
-        while not names <= self.events.keys():
+        """Wait until all of these have fired, or failed."""
+        while not names <= self.events.keys() | self.failed.keys():
             await self._change()
 
     async def _change(self) -> None:
