@@ -10,15 +10,9 @@ from typing import Any
 import pytest
 from airflow.sdk import DAG
 
-from airflow_kubeflow_trainer import BuiltinTrainerOperator, CustomTrainerOperator
-from airflow_kubeflow_trainer.cluster.resources import CLUSTER_TRAINING_RUNTIMES, TRAINJOBS
-from airflow_kubeflow_trainer.config import (
-    Initializer,
-    PersistentVolumeOutput,
-    TorchTuneConfig,
-    TorchTuneInstructDataset,
-)
-from airflow_kubeflow_trainer.exceptions import ConfigError, ConflictError, TrainJobNotStartedError
+from airflow_kubeflow_trainer import CustomTrainerOperator
+from airflow_kubeflow_trainer.cluster.resources import TRAINJOBS
+from airflow_kubeflow_trainer.exceptions import TrainJobNotStartedError
 from airflow_kubeflow_trainer.sensors.trainjob import TrainJobSensor
 from airflow_kubeflow_trainer.trainjob.queue import PRIORITY_LABEL, QUEUE_LABEL
 from demo.airflow_api import wait_until
@@ -34,7 +28,6 @@ NO_QUOTA = (
     "default-flavor, 1 more needed"
 )
 ADMITTED = "Kueue: Admitted: The workload is admitted"
-LOST = "On its way through the queue it has lost the runtime patch of airflow.kubeflow-trainer.io/operator. Kueue 0.15"
 COMMON: dict[str, Any] = {"task_id": "t", "kubernetes_conn_id": "kueue"}
 
 MakeQueue = Callable[[int], Queue]
@@ -49,23 +42,6 @@ def train(queue: Queue, **options: Any) -> Try:
             env={telling.MARK: f"{queue.name}-{options.get('workload_priority_class')}-{time.monotonic_ns()}"},
             num_proc_per_node=1,
             resources_per_node={"gpu": 1},
-            queue_name=queue.name,
-            **options,
-            **COMMON,
-        )
-    return Try(operator)
-
-
-def tune(queue: Queue, **options: Any) -> Try:
-    """Run a task that fine-tunes on a GPU."""
-    with DAG("d"):
-        operator = BuiltinTrainerOperator(
-            runtime="torchtune-llama3.2-1b",
-            initializer=Initializer(model="hf://a/b", dataset="hf://a/c/data"),
-            config=TorchTuneConfig(
-                resources_per_node={"gpu": 1},
-                dataset_preprocess_config=TorchTuneInstructDataset(column_map={"input": "instruction"}),
-            ),
             queue_name=queue.name,
             **options,
             **COMMON,
@@ -164,39 +140,3 @@ def test_who_is_driven_out_by_something_more_important_waits_again_and_ends_well
     end_training(humble)
     humble.outcome()
     assert humble.phases() == ["Queued", "Starting", "Running"] * 2 + ["Succeeded"]
-
-
-def test_what_kueue_cannot_resume_is_told_in_plain_words(plane: KueuePlane, queue: MakeQueue) -> None:
-    with pytest.raises(ConfigError, match="queue_name: TrainJobs of runtime 'torchtune-llama3.2-1b' cannot be susp"):
-        tune(queue(1)).outcome()
-    follow_the_remedy(plane)
-
-    tunes = tune(queue(1), admission_timeout=40)
-    keeps = train(queue(1), admission_timeout=40, output=PersistentVolumeOutput("models"))
-
-    for stuck in (tunes, keeps):
-        with pytest.raises(
-            TrainJobNotStartedError, match="Kueue has admitted it, and it is still suspended. Kueue 0.1"
-        ):
-            stuck.outcome()
-        assert any(ADMITTED in line for line in stuck.log.lines)
-    assert any(LOST in line for line in keeps.log.lines)
-
-
-def follow_the_remedy(plane: KueuePlane) -> None:
-    """Do to the runtime what the refusal says."""
-    path = CLUSTER_TRAINING_RUNTIMES.path(name="torchtune-llama3.2-1b")
-    runtime = plane.call("get", path)
-    for policy in runtime["spec"]["template"]["spec"]["volumeClaimPolicies"]:
-        policy["retentionPolicy"] = {"whenDeleted": "Delete"}
-    runtime["metadata"] = {key: runtime["metadata"][key] for key in ("name", "labels")}
-    plane.call("delete", path)
-
-    def create() -> bool:
-        try:
-            plane.call("create", CLUSTER_TRAINING_RUNTIMES.path(), runtime)
-        except ConflictError:  # while the old one goes
-            return False
-        return True
-
-    wait_until(create, bool, what="the runtime made anew", timeout=TIMEOUT)
