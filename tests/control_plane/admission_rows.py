@@ -290,8 +290,11 @@ UPDATES: dict[str, tuple[Object, Object]] = {
     "suspend drop": _update(trainjob(suspend=True), _changed("spec.suspend", None)),
     "patches running": _update(trainjob(), _changed("spec.runtimePatches", patch([pod()]))),
     "patches suspended": _update(trainjob(suspend=True), _changed("spec.runtimePatches", patch([pod()]))),
+    # Nobody makes pods of it, so that none run by then.
     "patches+suspend": _update(
-        trainjob(), _changed("spec.suspend", True), _changed("spec.runtimePatches", patch([pod()]))
+        trainjob(managedBy="kueue.x-k8s.io/multikueue"),
+        _changed("spec.suspend", True),
+        _changed("spec.runtimePatches", patch([pod()])),
     ),
     "labels": _update(trainjob(), _changed("metadata.labels", {"a": "b"})),
     "spec gone": _update(trainjob(), _changed("spec", None)),

@@ -161,8 +161,9 @@ async def agree(first: Making, second: Making, *, seconds: float) -> None:
 
 
 def _note_event(made: Made, event: Object) -> None:
-    # Trainer applies a JobSet anew while it has not heard yet that it is there, and is refused.
-    if event["type"] == "Warning" and "Value is immutable" not in event["message"]:
+    # Trainer applies a JobSet anew while it has not heard yet that it is there, and is refused; so JobSet is with Jobs.
+    unheard = re.search(r'Value is immutable|jobs\.batch "[^"]*" already exists', event["message"])
+    if event["type"] == "Warning" and not unheard:
         # Where a whole object is the value that is wrong, it is printed with its defaults.
         words = re.sub(r"Invalid value: \[\{.*\}\]:", "Invalid value: ...:", event["message"])
         made.warnings.add((event["involvedObject"]["kind"], event["reason"], words))
