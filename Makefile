@@ -53,7 +53,7 @@ test-compat: $(AIRFLOWS:%=test-compat-%) ## Run the tests that go through a whol
 control-plane: .build/control-plane/.built ## Build the real Kubernetes and Kubeflow control plane; needs Go.
 
 test-control-plane: $(SETUP) .build/control-plane/.built ## Run the tests that hold us to the real control plane.
-	@$(PYTEST) $(PARALLEL) tests/control_plane $(ARGS)
+	@$(PYTEST) $(PARALLEL) --no-loadscope-reorder tests/control_plane $(ARGS)
 
 kueue: .build/kueue/.built ## Build the real Kueue; needs Go.
 
