@@ -58,7 +58,7 @@ def _count(*fields: str) -> _Cell:
 
 
 def _node_state(node: Object) -> str:
-    found = {each["type"]: each["status"] for each in (node.get("status") or {}).get("conditions") or []}
+    found = {each.get("type"): each.get("status") for each in (node.get("status") or {}).get("conditions") or []}
     states = [{"True": "Ready", None: "Unknown"}.get(found.get("Ready"), "NotReady")]
     if (node.get("spec") or {}).get("unschedulable"):
         states.append("SchedulingDisabled")
@@ -74,7 +74,7 @@ def _roles(node: Object) -> str:
 def _address(kind: str) -> _Cell:
     def cell(node: Object) -> str:
         addresses = (node.get("status") or {}).get("addresses") or []
-        return next((str(each["address"]) for each in addresses if each["type"] == kind), _NONE)
+        return next((str(each.get("address", "")) for each in addresses if each.get("type") == kind), _NONE)
 
     return cell
 
@@ -124,7 +124,7 @@ def _ports(service: Object) -> str:
 
 def _trainjob_state(trainjob: Object) -> str:
     conditions = (trainjob.get("status") or {}).get("conditions") or []
-    return str(conditions[-1]["type"]) if conditions else ""
+    return str(conditions[-1].get("type") or "") if conditions else ""
 
 
 _NAME = Column("Name", _field("metadata.name"), format="name")

@@ -57,7 +57,7 @@ class LogProxy:
         node = self._store.get(NODES, ("", node_name))
         status = (node.object.get("status") or {}) if node is not None else {}
         port = ((status.get("daemonEndpoints") or {}).get("kubeletEndpoint") or {}).get("Port")
-        addresses = {each["type"]: each["address"] for each in status.get("addresses") or []}
+        addresses = {each.get("type"): each.get("address") for each in status.get("addresses") or []}
         if port is None or "InternalIP" not in addresses:
             raise StatusError(500, "InternalError", f"no preferred addresses found; known addresses of {node_name}: []")
         return f"https://{addresses['InternalIP']}:{port}"

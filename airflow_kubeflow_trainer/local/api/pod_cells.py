@@ -78,4 +78,4 @@ def _is_up(status: Object) -> bool:
 
 
 def _condition(status: Object, kind: str) -> Object:
-    return next((each for each in status.get("conditions") or [] if each["type"] == kind), {})
+    return next((each for each in status.get("conditions") or [] if each.get("type") == kind), {})

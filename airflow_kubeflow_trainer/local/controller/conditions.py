@@ -30,7 +30,7 @@ def finished(status: Status) -> bool:
 def find(status: Status, kind: str, value: str | None = None) -> dict[str, Any] | None:
     """Return a condition; with a value, only where it has this value."""
     conditions: list[dict[str, Any]] = status.get("conditions") or []
-    return next((item for item in conditions if item["type"] == kind and value in (None, item["status"])), None)
+    return next((item for item in conditions if item.get("type") == kind and value in (None, item.get("status"))), None)
 
 
 def set_condition(status: Status, kind: str, value: str, *, reason: str, message: str, now: float) -> None:

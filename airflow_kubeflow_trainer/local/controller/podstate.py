@@ -49,7 +49,7 @@ def active(pod: Pod) -> bool:
 
 def ready(pod: Pod) -> bool:
     conditions = pod.get("status", {}).get("conditions") or []
-    return any(condition["type"] == "Ready" and condition["status"] == "True" for condition in conditions)
+    return any(condition.get("type") == "Ready" and condition.get("status") == "True" for condition in conditions)
 
 
 def restarts(pod: Pod) -> int:

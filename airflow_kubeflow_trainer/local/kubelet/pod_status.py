@@ -116,7 +116,7 @@ def _conditions(
         "ContainersReady": ready,
         "Ready": ready,
     }
-    present = {condition["type"]: condition for condition in known}
+    present = {condition.get("type"): condition for condition in known}
     return [_condition(kind, content, present.get(kind), now=now) for kind, content in wanted.items()]
 
 

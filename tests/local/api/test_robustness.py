@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -71,6 +72,14 @@ def look(objects: Objects, resource: ApiResource) -> None:
     assert match is not None
     assert all(match(obj) in (True, False) for obj in found)
     assert len(table(resource, found, {})["rows"]) == len(found)
+
+
+@pytest.mark.parametrize("plural", GOOD)
+def test_a_condition_without_a_type_is_printed(plural: str) -> None:
+    resource = next(each for each in resources.SERVED if each.plural == plural)
+    obj = {"metadata": {"name": "a"}, **GOOD[plural], "status": {"conditions": [{}], "addresses": [{}]}}
+
+    assert len(table(resource, [obj], {})["rows"]) == 1
 
 
 @settings(max_examples=300)

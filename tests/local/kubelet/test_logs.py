@@ -151,6 +151,8 @@ async def test_a_container_goes_on_without_its_log(idle: Cluster, served: Callab
         volumes=[{"name": "flags", "hostPath": {"path": str(tmp_path)}}],
     )
     await idle.running(path)
+    while "first" not in (await served("a"))[1]:
+        await asyncio.sleep(0.02)
     supervisors = supervisors_of_containers()
     for process in supervisors:
         resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
