@@ -2,11 +2,12 @@
 # Build etcd, kube-apiserver, kube-controller-manager, kubectl, JobSet and Kubeflow Trainer into the folder that is named.
 set -euo pipefail
 out=${1:?the folder to build into}
+here=${0%/*}
+. "$here/../go_tools.sh"
+need_go "The real control plane"
 mkdir -p "$out/bin"
 out=$(cd "$out" && pwd)
-cd "$(dirname "$0")"
-. ../go_tools.sh
-need_go "The real control plane"
+cd "$here"
 echo "Building the real control plane: nine minutes the first time on two cores, a moment where Go has it cached"
 kubernetes=$(go list -m -f "{{.Version}}" k8s.io/kubernetes)
 kubernetes=${kubernetes#v}

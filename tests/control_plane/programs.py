@@ -31,16 +31,16 @@ class Programs:
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
 
     def start(
-        self, program: str, *arguments: str, built: Path = BUILT, within: Sequence[str] = (), **environment: str
+        self, program: str, *arguments: str, built: Path | None = None, within: Sequence[str] = (), **environment: str
     ) -> None:
         """Start a program; one that was stopped goes on in the same log.
 
-        :param built: where it was built.
+        :param built: where it was built. Default: where the control plane was.
         :param within: a command that comes before its own, such as `unshare`.
         """
         with (self._logs / f"{program}.log").open("ab") as log:
             self._processes[program] = subprocess.Popen(
-                [*within, str(built / "bin" / program), *arguments],
+                [*within, str((built or BUILT) / "bin" / program), *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

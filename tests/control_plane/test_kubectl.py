@@ -88,6 +88,8 @@ def transcript(kubectl: Kubectl, *command: Any) -> str:
     *arguments, given = command if isinstance(command[-1], dict) else (*command, None)
     done = kubectl.run(*arguments, given=given)
     said = f"$ kubectl {' '.join(arguments)}\n{done.stdout}{done.stderr}(exit code {done.returncode})"
+    # Whether a pod is there still when its deletion is waited for is chance.
+    said = re.sub(r"pod/\S+ condition met\n(?=\(exit code 0\))", "", said)
     said = re.sub(r"hello-node-0-0-\w{5}", "hello-node-0-0-xxxxx", said.replace(kubectl.namespace, "NAMESPACE"))
     # How wide a column is depends on its ages.
     return re.sub(r" +", " ", re.sub(r" (\d+[smh])+", " AGE", said))

@@ -2,12 +2,13 @@
 # Build Kueue into the folder that is named.
 set -euo pipefail
 out=${1:?the folder to build into}
-
+here=${0%/*}
+. "$here/../go_tools.sh"
+need_go "Kueue"
 mkdir -p "$out/bin"
 out=$(cd "$out" && pwd)
-cd "$(dirname "$0")"
-. ../go_tools.sh
-need_go "Kueue"
+cd "$here"
+
 echo "Building Kueue: five minutes the first time on two cores, a moment where Go has it cached"
 install_tools "$out"
 
