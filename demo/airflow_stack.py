@@ -39,7 +39,7 @@ class AirflowStack:
         self.username = USERNAME
         self.password = secrets.token_urlsafe(12)
         self.python = str(python)
-        self._ports = _free_ports(3)
+        self._ports = free_ports(3)
         self._extra_env = dict(env or {})
         self._secrets = {name: secrets.token_urlsafe(32) for name in ("jwt", "session")}
         self._family = ProcessFamily(marker="AIRFLOW_HOME", value=str(self.home), logs=self.home / "logs")
@@ -165,7 +165,8 @@ class AirflowStack:
         return path.read_text(encoding="ascii")
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
+    """Ports of 127.0.0.1 that nobody has just now."""
     sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
     try:
         return [opened.getsockname()[1] for opened in sockets]

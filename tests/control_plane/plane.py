@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import secrets
 import shutil
-import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -24,6 +23,7 @@ from airflow_kubeflow_trainer.cluster.client import Client
 from airflow_kubeflow_trainer.cluster.credentials import Credentials
 from airflow_kubeflow_trainer.exceptions import ApiError, ClusterUnreachableError
 from airflow_kubeflow_trainer.local.pki import KUBELET_CLIENT, KeyPair
+from demo.airflow_stack import free_ports
 from tests.control_plane import certificates, manifests, status_server
 from tests.control_plane.programs import ControlPlaneError, Programs
 
@@ -46,16 +46,6 @@ class Ports:
     @classmethod
     def free(cls) -> Ports:
         return cls(*free_ports(len(fields(cls))))
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports of 127.0.0.1 that nobody has just now."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    try:
-        return [opened.getsockname()[1] for opened in sockets]
-    finally:
-        for opened in sockets:
-            opened.close()
 
 
 class ControlPlane:

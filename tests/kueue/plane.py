@@ -9,8 +9,9 @@ from typing import Any
 
 import yaml
 
+from demo.airflow_stack import free_ports
 from tests.control_plane import manifests
-from tests.control_plane.plane import ControlPlane, free_ports
+from tests.control_plane.plane import ControlPlane
 from tests.control_plane.programs import ROOT, ControlPlaneError
 
 BUILT = ROOT / ".build" / "kueue"
