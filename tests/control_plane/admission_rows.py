@@ -136,6 +136,9 @@ CREATIONS: dict[str, Object] = {
     ),
     "env field no path": trainjob(trainer={"env": [{"name": "A", "valueFrom": {"fieldRef": {}}}]}),
     "image empty": trainjob(trainer={"image": ""}),
+    "two plugins refuse": trainjob(
+        trainer={"env": [{"name": "PET_NNODES", "value": "1"}]}, initializer={"dataset": {}, "model": {}}
+    ),
     "init no job": trainjob(initializer={"dataset": {"storageUri": "hf://a/b"}, "model": {"storageUri": "hf://a/b"}}),
     "storage empty": trainjob(runtimeRef=TUNE, initializer={"dataset": {"storageUri": ""}}),
     "storage bad": trainjob(

@@ -109,7 +109,7 @@ async def suspended_in_vain(tale: Tale) -> None:
 async def a_deadline_that_passes(tale: Tale) -> None:
     await tale.create(WAITS, activeDeadlineSeconds=DEADLINE_SECONDS)
     await tale.comes_to(running())
-    await tale.comes_to(over("Failed", pods=False))
+    await tale.runs_out_of_time()
 
 
 async def a_deadline_that_begins_anew(tale: Tale) -> None:
@@ -120,7 +120,7 @@ async def a_deadline_that_begins_anew(tale: Tale) -> None:
     await tale.comes_to(over("Suspended", pods=False))
     await tale.change(suspend=False)
     await tale.comes_to(running())
-    await tale.comes_to(over("Failed", pods=False))
+    await tale.runs_out_of_time()
 
 
 async def deleted_while_running(tale: Tale) -> None:

@@ -125,7 +125,7 @@ async def the_deadline_passes(tale: Mortal) -> None:
     async with tale.trainer_gone():
         await asyncio.sleep(DEADLINE_SECONDS)
         await tale.comes_to(running())
-    await tale.comes_to(over("Failed", pods=False))
+    await tale.runs_out_of_time()
 
 
 def are(seen: Object, phase: str, *, nodes: int) -> bool:
