@@ -153,6 +153,7 @@ UNSAYABLE = {
     "init no job": "as `an initializer that the runtime has not`",
     "init secret int": "as `text for a secret`",
     "env reserved": "as `a variable of torchrun's`",
+    "two plugins refuse": "each by itself",
     "bad label": "as `no key of a label`",
     "bad annotation": "as `no key of an annotation`",
     "tune immutable": "as `a key of the runtime's`",
