@@ -50,7 +50,7 @@ def test_nothing_is_left_of_tests_that_are_killed(tmp_path: Path) -> None:
     assert len(processes_of(tmp_path)) == 7  # the tests, five programs and the kubelet
 
     os.kill(tests.pid, signal.SIGKILL)
-    tests.wait(10)
+    tests.communicate(timeout=10)
 
     wait_until(lambda: processes_of(tmp_path), lambda seen: seen == [], what="no process", timeout=30, interval=0.1)
 
