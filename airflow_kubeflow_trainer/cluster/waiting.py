@@ -377,10 +377,13 @@ class _Waiting:
 
     async def _diagnose_expiry(self, expiry: Expiry) -> Diagnosis:
         report = self.report or PhaseReport(Phase.STARTING)
-        if self._evidence.trained_since is not None:
+        # Of several nodes one may have begun, and wait for another that never will.
+        trained = self._evidence.trained_since is not None and not expiry.of_start
+        if trained and not self._evidence.never_started():
             return Diagnosis(Cause.TIMEOUT, f"It was still {report} when {expiry.clock} ran out")
         reasons = self._queue.reasons if report.phase is Phase.QUEUED else []
-        return diagnose_not_started(expiry.clock, report, self._evidence, [*await self._startup.warnings(), *reasons])
+        found = diagnose_not_started(expiry.clock, report, self._evidence, [*await self._startup.warnings(), *reasons])
+        return replace(found, cause=Cause.TIMEOUT) if trained else found
 
     async def events(self) -> list[dict[str, Any]]:
         """Read what Kubernetes recorded about it."""

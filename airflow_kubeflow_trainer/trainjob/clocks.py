@@ -36,6 +36,8 @@ class Expiry:
     """Seconds since the epoch."""
     clock: str
     """The clock's name and length, as a person reads it."""
+    of_start: bool = False
+    """Whether it bounds how long something may take to start."""
 
 
 class Clocks:
@@ -79,13 +81,13 @@ class Clocks:
         if found is None:
             return None
         reason, limit = found
-        return Expiry(trouble.since + limit, f"startup_patience for {reason} ({limit:g} s)")
+        return Expiry(trouble.since + limit, f"startup_patience for {reason} ({limit:g} s)", of_start=True)
 
     @staticmethod
     def _clock(name: str, limit: float | None, since: float | None) -> Expiry | None:
         if limit is None or since is None:
             return None
-        return Expiry(since + limit, f"{name} ({limit:g} s)")
+        return Expiry(since + limit, f"{name} ({limit:g} s)", of_start=name == "startup_timeout")
 
 
 def _queued_since(trainjob: Mapping[str, Any], report: PhaseReport) -> float | None:

@@ -7,6 +7,7 @@ import contextlib
 import json
 import threading
 import traceback
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -19,6 +20,7 @@ from airflow_kubeflow_trainer.cluster import submission, waiting
 from airflow_kubeflow_trainer.cluster.client import Client
 from airflow_kubeflow_trainer.cluster.credentials import Credentials
 from airflow_kubeflow_trainer.cluster.trainjobs import TrainJobApi
+from airflow_kubeflow_trainer.cluster.waiting import WaitSpec
 from airflow_kubeflow_trainer.config import PersistentVolumeOutput
 from airflow_kubeflow_trainer.exceptions import (
     ClusterUnreachableError,
@@ -32,14 +34,17 @@ from airflow_kubeflow_trainer.exceptions import (
     UserCodeError,
 )
 from airflow_kubeflow_trainer.hooks.trainer import KubeflowTrainerHook
+from airflow_kubeflow_trainer.local.cluster import LocalCluster
 from airflow_kubeflow_trainer.operators import execution
 from airflow_kubeflow_trainer.operators.tries import identity_of
 from airflow_kubeflow_trainer.trainjob.manifest import JobOptions
 from airflow_kubeflow_trainer.trainjob.runtime import RuntimeView
+from airflow_kubeflow_trainer.trainjob.starting import DEFAULT_PATIENCE
 from airflow_kubeflow_trainer.triggers.trainjob import TrainJobTrigger
 from tests.shell_operator import ShellOperator, Task
 
 LABEL = "airflow.kubeflow-trainer.io/try-number"
+STARTED = datetime.now(UTC)
 
 
 def operator(script: str, **kwargs: Any) -> ShellOperator:
@@ -64,15 +69,75 @@ def test_a_task_that_waits_on_the_worker_ends_with_its_trainjob(hook: KubeflowTr
     assert hook.diagnose(trainjob["metadata"]["name"]) is None
 
 
-def test_a_task_that_defers_hands_over_names_and_numbers_only(hook: KubeflowTrainerHook, task: Task) -> None:
+def test_a_task_that_defers_hands_over_names_and_numbers_only(
+    hook: KubeflowTrainerHook, task: Task, local_cluster: LocalCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Airflow stores a trigger's arguments and events, and shows them."""
+    extra = {"kube_config": local_cluster.kubeconfig.read_text(), "namespace": "default"}
+    monkeypatch.setenv("AIRFLOW_CONN_TEST_CLUSTER", json.dumps({"conn_type": "kubernetes", "extra": extra}))
     with pytest.raises(TaskDeferred) as deferred:
-        operator("true", deferrable=True).execute(task.context())
+        operator("exit 3", deferrable=True, max_restarts=0).execute(task.context())
 
     trigger = deferred.value.trigger
     assert isinstance(trigger, TrainJobTrigger)
     _, kwargs = trigger.serialize()
     assert TrainJobTrigger(**json.loads(json.dumps(kwargs))).serialize()[1] == kwargs
     assert kwargs["wait"]["uid"] == task.xcoms["trainjob"]["uid"]
+    stored = json.dumps([kwargs, deferred.value.kwargs, task.xcoms, asyncio.run(_event_of(trigger))])
+    assert len(stored) < 8_192
+    assert [secret for secret in (local_cluster.token, "certificate-authority", "exit 3") if secret in stored] == []
+
+
+class Caught(Exception):  # noqa: N818
+    """A wait on the worker was about to begin."""
+
+
+@pytest.mark.parametrize(
+    ("settings", "field", "value"),
+    [
+        pytest.param({"admission_timeout": 11}, "admission_timeout", 11, id="admission_timeout"),
+        pytest.param({"startup_timeout": timedelta(minutes=2)}, "startup_timeout", 120, id="startup_timeout"),
+        pytest.param({"run_timeout": 13}, "run_timeout", 13, id="run_timeout"),
+        pytest.param({"max_restarts": 2}, "max_restarts", 2, id="max_restarts"),
+        pytest.param({"get_logs": False}, "get_logs", False, id="get_logs"),
+        pytest.param({"log_nodes": [1, 3]}, "log_nodes", [1, 3], id="log_nodes"),
+        pytest.param(
+            {"startup_patience": {"ImagePullBackOff": 5}},
+            "startup_patience",
+            {**DEFAULT_PATIENCE, "ImagePullBackOff": 5},
+            id="startup_patience",
+        ),
+        pytest.param(
+            {"execution_timeout": timedelta(seconds=90)}, "deadline", STARTED.timestamp() + 90, id="execution_timeout"
+        ),
+    ],
+)
+def test_both_ways_of_waiting_wait_for_the_same(
+    hook: KubeflowTrainerHook,
+    task: Task,
+    monkeypatch: pytest.MonkeyPatch,
+    settings: dict[str, Any],
+    field: str,
+    value: Any,
+) -> None:
+    waits: list[dict[str, Any]] = []
+
+    def catch(hook: Any, identity: Any, wait: WaitSpec, *_: Any) -> Any:
+        waits.append(wait.to_dict())
+        raise Caught
+
+    monkeypatch.setattr(execution, "wait_here", catch)
+    context = task.context()
+    context["ti"].start_date = STARTED
+
+    with pytest.raises(Caught):
+        operator("exec sleep 60", **settings).execute(context)
+    with pytest.raises(TaskDeferred) as deferred:
+        operator("exec sleep 60", deferrable=True, **settings).execute(context)
+    waits.append(deferred.value.trigger.wait)
+
+    assert waits[0] == waits[1]
+    assert waits[1][field] == value
 
 
 async def _event_of(trigger: Any) -> Any:
@@ -412,13 +477,14 @@ def test_a_setting_means_the_same_in_both_modes(
     error: type[Exception] | None,
     left: int,
 ) -> None:
-    shell = operator(**{"script": "exec sleep 60", "deferrable": deferrable} | settings)
+    settings = {"script": "exec sleep 60", "deferrable": deferrable} | settings
 
     def run() -> None:
         try:
-            shell.execute(task.context())
+            operator(**settings).execute(task.context())
         except TaskDeferred as deferred:
-            shell.execute_complete(task.context(), asyncio.run(_event_of(deferred.trigger)))
+            # Another process, so another operator.
+            operator(**settings).execute_complete(task.context(), asyncio.run(_event_of(deferred.trigger)))
 
     with pytest.raises(error) if error is not None else contextlib.nullcontext():
         run()

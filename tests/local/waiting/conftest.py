@@ -73,11 +73,11 @@ async def gives_up_at_once(api: TrainJobApi) -> str:
     return RESTARTS_ONCE
 
 
-def mounting(volume: dict[str, Any]) -> dict[str, Any]:
+def mounting(volume: dict[str, Any], *, name: str = "extra") -> dict[str, Any]:
     """A runtime patch that mounts a volume into the training's container."""
     pod = {
-        "volumes": [{"name": "extra", **volume}],
-        "containers": [{"name": "node", "volumeMounts": [{"name": "extra", "mountPath": "/extra"}]}],
+        "volumes": [{"name": name, **volume}],
+        "containers": [{"name": "node", "volumeMounts": [{"name": name, "mountPath": "/extra"}]}],
     }
     jobs = [{"name": "node", "template": {"spec": {"template": {"spec": pod}}}}]
     return {"manager": "example.com/test", "trainingRuntimeSpec": {"template": {"spec": {"replicatedJobs": jobs}}}}

@@ -60,6 +60,30 @@ async def test_two_clusters_at_once_are_never_taken_for_one_another(
     assert (reporters["one"].lines, reporters["other"].lines) == (["good"], ["bad"])
 
 
+async def test_all_who_name_one_cluster_and_namespace_share_one_client_and_nobody_else(
+    local_cluster: LocalCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    extra = {"kube_config_path": str(local_cluster.kubeconfig), "namespace": "default"}
+    monkeypatch.setenv("AIRFLOW_CONN_ONE", json.dumps({"conn_type": "kubernetes", "extra": extra}))
+
+    def refuse(*_: Any) -> Any:
+        raise AssertionError("in a triggerer, a connection is asked for without blocking the event loop, or not at all")
+
+    monkeypatch.setattr(KubeflowTrainerHook, "get_connection", refuse)
+    async with (
+        KubeflowTrainerHook("one").share() as first,
+        KubeflowTrainerHook("one", namespace="default").share() as second,
+        KubeflowTrainerHook("one", namespace="kube-system").share() as apart,
+    ):
+        assert second is first
+        assert (apart.api.client is first.api.client, apart.feeds is first.feeds) == (False, False)
+        await first.api.find()
+        session = first.api.client._session
+        assert session is not None
+        assert not session.closed
+    assert session.closed
+
+
 async def test_a_thousand_waits_hold_up_the_loop_for_less_than_airflow_complains_of(
     api: TrainJobApi, make: Any
 ) -> None:

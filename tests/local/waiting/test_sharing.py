@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextvars import ContextVar
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,10 +20,16 @@ from airflow_kubeflow_trainer.cluster.feed import Feeds
 from airflow_kubeflow_trainer.cluster.trainjobs import TrainJobApi
 from airflow_kubeflow_trainer.cluster.waiting import Outcome, WaitSpec, wait
 from airflow_kubeflow_trainer.exceptions import ApiError, ForbiddenError, UnauthorizedError
+from airflow_kubeflow_trainer.hooks.trainer import KubeflowTrainerHook
 from airflow_kubeflow_trainer.local.cluster import LocalCluster
 from airflow_kubeflow_trainer.trainjob.diagnosis import Cause
+from airflow_kubeflow_trainer.triggers.event import TrainJobEvent
+from airflow_kubeflow_trainer.triggers.task_state import TaskKey
+from airflow_kubeflow_trainer.triggers.trainjob import wait_for_event
 from tests.proxy import Proxy, proxy_to, status
 from tests.reporting import Recorder
+
+TASK = {"dag_id": "d", "run_id": "r", "task_id": "t"}
 
 
 class Triggerer:
@@ -116,12 +126,12 @@ async def test_a_wait_that_joins_hears_what_was_told_before_it_came(
     keeper = triggerer.wait(await make("exec sleep 60"))
     ended = await make("exit 0")
     assert (await triggerer.wait(ended)).diagnosis is None
-    requests = proxy.count("list") + proxy.count("watch")
+    requests = len(proxy.requests)
 
     assert (await triggerer.wait(ended)).diagnosis is None
 
     # One list of the pods, once the end is known.
-    assert proxy.count("list") + proxy.count("watch") == requests + 1
+    assert proxy.requests[requests:] == ["list pods"]
     keeper.cancel()
 
 
@@ -175,30 +185,36 @@ async def test_what_happens_while_the_connection_is_down_is_not_missed(
     assert gone.cause is Cause.DELETED
 
 
+@pytest.mark.parametrize("words", ["in place of the watch", "in the watch"])
 async def test_a_version_that_has_expired_leads_to_a_new_list_that_tells_what_is_gone(
-    triggerer: Triggerer, proxy: Proxy, held: Held, api: TrainJobApi
+    triggerer: Triggerer, proxy: Proxy, held: Held, api: TrainJobApi, monkeypatch: pytest.MonkeyPatch, words: str
 ) -> None:
-    ends, vanishes = await held(), await held()
-    waits = [triggerer.wait(ends), triggerer.wait(vanishes)]
+    # A list of many pages, one of which comes too late.
+    monkeypatch.setattr(watch, "PAGE_SIZE", 1)
+    ends, vanishes, other = await held(), await held(), await held()
+    waits = [triggerer.wait(trainjob) for trainjob in (ends, vanishes, other)]
     await proxy.until(watching(proxy))
     expired: list[str] = []
 
     def expire(request: web.Request) -> web.Response | None:
-        if "watch" in request.query and len(expired) < 2:
-            expired.append(request.path)
-            return status(410, "Expired", "too old resource version")
-        return None
+        part = "watch" if "watch" in request.query else "page" if "continue" in request.query else ""
+        if not part or part in expired or not request.path.endswith("/trainjobs"):
+            return None
+        expired.append(part)
+        return in_a_watch(too_old()) if (part, words) == ("watch", "in the watch") else too_old()
 
+    proxy.mute = True
     await api.delete(vanishes["metadata"]["name"])
     proxy.fault = expire
     proxy.cut()
+    proxy.mute = False
     gone = (await waits[1]).diagnosis
     await held.let_go()
 
     assert gone is not None
     assert gone.cause is Cause.DELETED
-    assert (await waits[0]).diagnosis is None
-    assert len(expired) == 2
+    assert [outcome.diagnosis for outcome in await asyncio.gather(waits[0], waits[2])] == [None, None]
+    assert expired == ["watch", "page"]
 
 
 async def test_too_many_requests_are_asked_again_when_the_server_says(
@@ -249,14 +265,37 @@ async def test_tokens_may_expire_again_and_again(triggerer: Triggerer, proxy: Pr
 
     for token in ("second", "third", "fourth"):
         triggerer.token = token
-        proxy.fault = only(f"Bearer {token}")
-        before = proxy.count("watch")
-        proxy.cut()
-        await proxy.until(lambda before=before: len(proxy.watches) == 2 and proxy.count("watch") >= before + 2)
+        await let_in_only(proxy, token)
     await held.let_go()
 
     assert [outcome.diagnosis for outcome in await asyncio.gather(*waits)] == [None, None]
     assert triggerer.renewals == 3
+
+
+async def test_a_program_that_gives_tokens_is_asked_whenever_one_has_expired(
+    proxy: Proxy, held: Held, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token, program = tmp_path / "token", tmp_path / "give-token"
+    answer = '{"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential", "status": {"token": "%s"}}'
+    program.write_text(f"#!/bin/sh\nprintf '{answer}' \"$(cat {token})\"\n")
+    program.chmod(0o755)
+    token.write_text("first")
+    kubeconfig = proxy.kubeconfig()
+    plugin = {"apiVersion": "client.authentication.k8s.io/v1", "command": str(program)}
+    kubeconfig["users"] = [{"name": "me", "user": {"exec": plugin}}]
+    extra = {"kube_config": kubeconfig, "namespace": "default"}
+    monkeypatch.setenv("AIRFLOW_CONN_PLUGIN", json.dumps({"conn_type": "kubernetes", "extra": extra}))
+
+    async with KubeflowTrainerHook("plugin").share() as cluster:
+        wanted = WaitSpec(name=(await held())["metadata"]["name"], get_logs=False)
+        waiting = asyncio.create_task(wait(cluster.api, wanted, Recorder(), feeds=cluster.feeds))
+        await proxy.until(watching(proxy))
+        for fresh in ("second", "third", "fourth"):
+            token.write_text(fresh)
+            await let_in_only(proxy, fresh)
+        await held.let_go()
+
+        assert (await waiting).diagnosis is None
 
 
 async def test_fresh_credentials_that_are_refused_end_the_wait(triggerer: Triggerer, proxy: Proxy, held: Held) -> None:
@@ -293,6 +332,52 @@ async def test_a_list_that_is_not_permitted_ends_all_waits_in_the_clusters_words
             await waiting
 
 
+async def test_each_wait_writes_its_own_log_and_what_the_watch_says_is_in_none(
+    proxy: Proxy, make: Any, api: TrainJobApi, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """In a triggerer a task's log is wherever its context is."""
+    extra = {"kube_config": proxy.kubeconfig(), "namespace": "default"}
+    monkeypatch.setenv("AIRFLOW_CONN_PROXY", json.dumps({"conn_type": "kubernetes", "extra": extra}))
+    owner: ContextVar[str] = ContextVar("owner", default="nobody")
+    heard: list[tuple[str, str]] = []
+
+    class Log:
+        def __getattr__(self, level: str) -> Callable[..., None]:
+            return lambda text, **fields: heard.append((owner.get(), text))
+
+    def hear_the_watch(record: logging.LogRecord) -> bool:
+        # The proxy has its say here too.
+        if record.name.startswith("airflow_kubeflow_trainer"):
+            heard.append((owner.get(), record.getMessage()))
+        return True
+
+    async def run(name: str, trainjob: dict[str, Any]) -> TrainJobEvent:
+        owner.set(name)
+        spec = WaitSpec(name=trainjob["metadata"]["name"], uid=trainjob["metadata"]["uid"])
+        return await wait_for_event(KubeflowTrainerHook("proxy"), spec, TaskKey(**TASK), None, Log())
+
+    caplog.set_level(logging.INFO)
+    caplog.handler.addFilter(hear_the_watch)
+    later = await make("echo says second", suspend=True)
+    first = asyncio.create_task(run("first", await make("echo says first")))
+    await asyncio.sleep(0)
+    second = asyncio.create_task(run("second", later))
+
+    assert (await first)["cause"] is None
+    proxy.fault = lambda request: status(503, "ServiceUnavailable")
+    proxy.cut()
+    await proxy.until(lambda: any("Asking for" in text for _, text in heard))
+    proxy.fault = lambda request: None
+    await api.set_suspend(later["metadata"]["name"], False)
+    assert (await second)["cause"] is None
+    caplog.handler.removeFilter(hear_the_watch)
+
+    assert {who for who, text in heard if "Asking for" in text} == {"nobody"}
+    for name in ("first", "second"):
+        assert [who for who, text in heard if text == f"says {name}"] == [name]
+    assert {who for who, text in heard if later["metadata"]["name"] in text} == {"second"}
+
+
 async def test_an_outage_is_told_when_it_lasts_and_ends_the_wait_when_it_does_not_end(
     triggerer: Triggerer, proxy: Proxy, held: Held, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -313,6 +398,23 @@ async def test_an_outage_is_told_when_it_lasts_and_ends_the_wait_when_it_does_no
     proxy.cut()
     with pytest.raises(ApiError, match="etcd is gone"):
         await waiting
+
+
+async def let_in_only(proxy: Proxy, token: str) -> None:
+    """Let all other tokens expire, and wait until the watches are there again."""
+    before = proxy.count("watch")
+    proxy.fault = only(f"Bearer {token}")
+    proxy.cut()
+    await proxy.until(lambda: len(proxy.watches) == 2 and proxy.count("watch") >= before + 2)
+
+
+def too_old() -> web.Response:
+    return status(410, "Expired", "too old resource version")
+
+
+def in_a_watch(answer: web.Response) -> web.Response:
+    """A failure as a watch that has begun tells it."""
+    return web.json_response({"type": "ERROR", "object": json.loads(answer.text or "")})
 
 
 def only(authorization: str) -> Callable[[web.Request], web.Response | None]:

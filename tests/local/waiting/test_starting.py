@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 
 from airflow_kubeflow_trainer.cluster import events
-from airflow_kubeflow_trainer.cluster.resources import CLUSTER_TRAINING_RUNTIMES
+from airflow_kubeflow_trainer.cluster.resources import CLUSTER_TRAINING_RUNTIMES, NODES
 from airflow_kubeflow_trainer.cluster.trainjobs import TrainJobApi
 from airflow_kubeflow_trainer.cluster.waiting import Outcome, WaitSpec, wait
 from airflow_kubeflow_trainer.trainjob.diagnosis import Cause
@@ -26,12 +26,14 @@ def not_started(outcome: Outcome) -> str:
     return outcome.diagnosis.message
 
 
-async def runtime_with(api: TrainJobApi, **container: Any) -> str:
-    """torch-distributed with another container."""
+async def runtime_with(api: TrainJobApi, pod: dict[str, Any] | None = None, **container: Any) -> str:
+    """torch-distributed with another container, or more in its pods."""
     runtime = await api.get_runtime("torch-distributed")
     runtime["metadata"] = {"name": f"odd-{uuid4().hex[:8]}", "labels": runtime["metadata"]["labels"]}
     (job,) = runtime["spec"]["template"]["spec"]["replicatedJobs"]
-    job["template"]["spec"]["template"]["spec"]["containers"][0].update(container)
+    spec = job["template"]["spec"]["template"]["spec"]
+    spec["containers"][0].update(container)
+    spec.update(pod or {})
     await api.client.create(CLUSTER_TRAINING_RUNTIMES.path(), runtime)
     return str(runtime["metadata"]["name"])
 
@@ -53,6 +55,25 @@ async def test_an_image_that_must_not_be_pulled_and_is_not_there_fails_at_once(
     message = not_started(await wait(api, spec_of(await make("true", runtime=runtime)), reporter))
 
     assert 'Container image "acme/none" is not present with pull policy of Never' in message
+
+
+async def test_an_init_containers_image_is_looked_at_too(api: TrainJobApi, make: Any, reporter: Any) -> None:
+    runtime = await runtime_with(api, {"initContainers": [{"name": "fetch", "image": "My Image"}]})
+
+    message = not_started(await wait(api, spec_of(await make("true", runtime=runtime)), reporter))
+
+    assert "startup_patience for InvalidImageName (0 s)" in message
+
+
+async def test_one_node_of_several_that_finds_no_place_is_told(api: TrainJobApi, make: Any, reporter: Any) -> None:
+    node = await api.client.get(NODES.path(name="local"))
+    most = f"{int(node['status']['allocatable']['cpu']) * 600}m"
+    trainer = {"numNodes": 2, "resourcesPerNode": {"requests": {"cpu": most}}}
+
+    outcome = await wait(api, spec_of(await make("exec sleep 60", trainer=trainer), startup_timeout=8), reporter)
+
+    assert "1 Insufficient cpu" in not_started(outcome)
+    assert any("-node-0-1-" in warning or "-node-0-0-" in warning for warning in reporter.warnings)
 
 
 async def test_an_image_that_cannot_be_pulled_has_the_patience_it_is_given(
@@ -98,16 +119,57 @@ async def test_a_claim_that_is_not_there_is_told_by_an_event_and_may_be_given_up
     assert any('configmap "no-such-map" not found' in warning for warning in reporter.warnings)
 
 
+@pytest.mark.parametrize(
+    ("runtime", "spec", "words"),
+    [
+        pytest.param(
+            "torchtune-llama3.2-1b",
+            {"runtimePatches": [mounting({"emptyDir": {}}, name="initializer")]},
+            ["TrainJobResourcesCreationFailed", "volume name conflicts with VolumeClaimPolicy"],
+            id="the JobSet",
+        ),
+        pytest.param(
+            "torch-distributed",
+            {"trainer": {"resourcesPerNode": {"limits": {"gpu": "1"}}}},
+            ["JobCreationFailed", "must be a standard resource"],
+            id="a Job",
+        ),
+    ],
+)
 async def test_a_child_that_cannot_be_created_is_told_while_it_is_waited_for(
-    api: TrainJobApi, make: Any, reporter: Any, monkeypatch: pytest.MonkeyPatch
+    api: TrainJobApi,
+    make: Any,
+    reporter: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    runtime: str,
+    spec: dict[str, Any],
+    words: list[str],
 ) -> None:
     monkeypatch.setattr(events, "FIRST_LOOK_SECONDS", 0.2)
-    job = await make("true", trainer={"resourcesPerNode": {"limits": {"gpu": "1"}}})
+    job = await make("true", runtime=runtime, **spec)
 
     outcome = await wait(api, spec_of(job, startup_timeout=8), reporter)
 
-    assert "JobCreationFailed" in not_started(outcome)
-    assert any("JobCreationFailed" in warning for warning in reporter.warnings)
+    for said in (not_started(outcome), "\n".join(reporter.warnings)):
+        assert [word for word in words if word not in said] == []
+
+
+async def test_events_of_an_earlier_object_of_the_same_name_are_not_told(
+    api: TrainJobApi, make: Any, reporter: Any
+) -> None:
+    job = await make("true", trainer={"resourcesPerNode": {"limits": {"gpu": "1"}}})
+    name = job["metadata"]["name"]
+    await wait(api, spec_of(job, startup_timeout=4), type(reporter)())
+    await api.delete(name)
+    # Timestamps have whole seconds.
+    await asyncio.sleep(1.5)
+    job["metadata"] = {"name": name, "namespace": "default"}
+    del job["spec"]["trainer"]["resourcesPerNode"]
+    job["spec"]["suspend"] = True
+
+    outcome = await wait(api, spec_of(await api.create(job), admission_timeout=2), reporter)
+
+    assert "the cluster gave no reason" in not_started(outcome)
 
 
 async def test_a_trainjob_that_starts_is_not_asked_after(

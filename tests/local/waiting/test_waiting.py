@@ -176,6 +176,38 @@ async def test_a_suspended_job_waits_by_its_own_clock(api: TrainJobApi, make: An
     assert reporter.phases == ["Queued"]
 
 
+@pytest.mark.parametrize(
+    ("clock", "spec", "phase"),
+    [
+        pytest.param("admission_timeout", {"suspend": True}, "Queued", id="in a queue"),
+        pytest.param(
+            "startup_timeout",
+            {"trainer": {"resourcesPerNode": {"limits": {"nvidia.com/gpu": "512"}}}},
+            "Starting",
+            id="on the way to run",
+        ),
+        pytest.param("run_timeout", {}, "Running", id="in training"),
+    ],
+)
+async def test_a_clock_goes_on_where_another_process_takes_the_waiting_over(
+    api: TrainJobApi, make: Any, reporter: Any, clock: str, spec: dict[str, Any], phase: str
+) -> None:
+    wanted = spec_of(await make("exec sleep 60", **spec), **{clock: 600})
+    seen = asyncio.Event()
+    reporter.on_phase = lambda told: seen.set() if told == phase else None
+    first = asyncio.create_task(wait(api, wanted, reporter))
+    async with asyncio.timeout(60):
+        await seen.wait()
+    first.cancel()
+
+    async with asyncio.timeout(60):
+        outcome = await wait(api, wanted, type(reporter)(), now=lambda: time.time() + 610)
+
+    assert outcome.diagnosis is not None
+    assert f"It was still {phase}" in outcome.diagnosis.message
+    assert f"when {clock} (600 s) ran out" in outcome.diagnosis.message
+
+
 async def test_a_deadline_that_has_passed_ends_the_wait_at_once(api: TrainJobApi, make: Any, reporter: Any) -> None:
     job = await make("exec sleep 60")
 

@@ -1,0 +1,132 @@
+"""LIST and WATCH where the API server fails for as long as no test could wait."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator, Callable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from airflow_kubeflow_trainer.cluster import watch
+from airflow_kubeflow_trainer.cluster.resources import TRAINJOBS
+from airflow_kubeflow_trainer.cluster.watch import GIVE_UP_SECONDS, LAST_DELAY_SECONDS, Watch, WatchType
+from airflow_kubeflow_trainer.exceptions import ApiError, ClusterUnreachableError
+
+EMPTY = {"items": [], "metadata": {"resourceVersion": "7"}}
+OUT_OF_ORDER = ApiError(503, "ServiceUnavailable", "etcd is gone")
+
+
+class Server:
+    """Answers as a test wants it; time passes only while somebody waits to ask again."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+        self.naps: list[float] = []
+        self.watched: list[dict[str, Any]] = []
+        self.answer: Callable[[], dict[str, Any]] = lambda: EMPTY
+        self.changes: Callable[[], list[dict[str, Any]]] = list
+
+    async def nap(self, seconds: float) -> None:
+        self.naps.append(seconds)
+        self.now += seconds
+
+    async def get(self, path: str, *, params: Any = None) -> dict[str, Any]:
+        return self.answer()
+
+    @contextlib.asynccontextmanager
+    async def stream(self, path: str, *, params: Any, answer_within: float) -> AsyncIterator[AsyncIterator[bytes]]:
+        self.watched.append(dict(params))
+
+        async def chunks() -> AsyncIterator[bytes]:
+            for change in self.changes():
+                yield json.dumps(change).encode() + b"\n"
+
+        yield chunks()
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Server:
+    server = Server()
+    monkeypatch.setattr(watch, "time", SimpleNamespace(monotonic=lambda: server.now))
+    monkeypatch.setattr(asyncio, "sleep", server.nap)
+    return server
+
+
+class Enough(Exception):  # noqa: N818
+    """A test has seen what it wanted to see."""
+
+
+def events(server: Any) -> Any:
+    return Watch(server, TRAINJOBS, namespace="default").events()
+
+
+def fail(error: Exception) -> Any:
+    raise error
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        pytest.param(OUT_OF_ORDER, id="5xx"),
+        pytest.param(ApiError(429, "TooManyRequests", "later"), id="429"),
+        pytest.param(ClusterUnreachableError("connection refused"), id="no connection"),
+    ],
+)
+async def test_an_outage_is_waited_out_ever_less_eagerly_for_ten_minutes_by_the_clock(
+    server: Server, error: Exception
+) -> None:
+    server.answer = lambda: fail(error)
+
+    told: list[WatchType] = []
+    with pytest.raises(type(error)):
+        async for event in events(server):
+            told += [event.type]
+
+    assert told == [WatchType.INTERRUPTED]
+    assert GIVE_UP_SECONDS < sum(server.naps) < GIVE_UP_SECONDS + 2 * LAST_DELAY_SECONDS
+    assert max(server.naps[:2]) < 1.0
+    assert min(server.naps[10:]) >= LAST_DELAY_SECONDS / 2
+
+
+async def test_a_good_answer_begins_the_ten_minutes_anew(server: Server) -> None:
+    answers = (EMPTY if number % 20 == 19 else OUT_OF_ORDER for number in range(200))
+
+    def answer() -> dict[str, Any]:
+        found = next(answers, Enough())
+        return fail(found) if isinstance(found, Exception) else found
+
+    server.answer = answer
+    # After each good list: without it, the watch would go on without another.
+    server.changes = lambda: [{"type": "ERROR", "object": {"code": 410, "reason": "Expired", "message": "too old"}}]
+
+    with pytest.raises(Enough):
+        _ = [event async for event in events(server)]
+
+    assert sum(server.naps) > 2 * GIVE_UP_SECONDS
+
+
+async def test_two_who_lost_the_same_server_do_not_ask_it_again_in_step(server: Server) -> None:
+    server.answer = lambda: fail(OUT_OF_ORDER)
+    delays = []
+    for _ in range(2):
+        server.naps = []
+        with pytest.raises(ApiError):
+            _ = [event async for event in events(server)]
+        delays.append(server.naps[:5])
+
+    assert all(one != other for one, other in zip(*delays, strict=True))
+
+
+async def test_a_watch_goes_on_where_the_last_bookmark_was(server: Server) -> None:
+    bookmark = {"type": "BOOKMARK", "object": {"kind": "TrainJob", "metadata": {"resourceVersion": "4711"}}}
+    server.changes = lambda: [bookmark] if len(server.watched) == 1 else fail(Enough())
+
+    with pytest.raises(Enough):
+        _ = [event async for event in events(server)]
+
+    assert [asked["resourceVersion"] for asked in server.watched] == ["7", "4711"]
+    assert all(asked["allowWatchBookmarks"] for asked in server.watched)
