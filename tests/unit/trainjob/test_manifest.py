@@ -22,7 +22,7 @@ from airflow_kubeflow_trainer.config import (
 from airflow_kubeflow_trainer.exceptions import ConfigError
 from airflow_kubeflow_trainer.trainjob.identity import TaskIdentity
 from airflow_kubeflow_trainer.trainjob.manifest import MANAGER, JobOptions, builtin_trainjob, output_location
-from airflow_kubeflow_trainer.trainjob.queue import QUEUE_LABEL
+from airflow_kubeflow_trainer.trainjob.queue import PRIORITY_LABEL, QUEUE_LABEL
 from airflow_kubeflow_trainer.trainjob.runtime import RuntimeContainer, RuntimeJob, RuntimeView
 
 IDENTITY = TaskIdentity(dag_id="retrain llm", run_id="manual__2026+00:00", task_id="tune", map_index=3, try_number=2)
@@ -188,6 +188,12 @@ def test_a_queue_is_a_label_and_patches_nothing_that_kueue_would_take_away(queue
     assert waits["metadata"]["labels"][QUEUE_LABEL] == "q"
     assert "runtimePatches" not in waits["spec"]
     assert [patch["manager"] for patch in keeps["spec"]["runtimePatches"]] == [MANAGER]
+
+
+def test_a_priority_class_is_kueues_and_a_label_too() -> None:
+    made = builtin_trainjob(options(queue_name="q", workload_priority_class="urgent"), GPU)
+
+    assert made["metadata"]["labels"].items() >= {QUEUE_LABEL: "q", PRIORITY_LABEL: "urgent"}.items()
 
 
 CACHE = Initializer(dataset=DataCacheInitializer("cache://s/t", metadata_loc="s3://m", num_data_nodes=2))
