@@ -74,9 +74,9 @@ class Proxy:
         self.lose = lambda request: False
 
     def cut(self) -> None:
-        """Break all watches off."""
-        for watch in self.watches:
-            watch.cancel()
+        """Break all watches off; from whatever thread."""
+        for watch in self.watches.copy():
+            watch.get_loop().call_soon_threadsafe(watch.cancel)
 
     async def until(self, condition: Callable[[], bool]) -> None:
         """Wait until something holds that a request makes true."""

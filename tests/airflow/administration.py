@@ -71,3 +71,11 @@ class Cluster:
     def volume(self, claim: str) -> Path:
         """Where the files of a claim lie."""
         return self.directory / "volumes" / NAMESPACE / claim
+
+
+def has_ended(trainjob: dict[str, Any]) -> bool:
+    """Whether a TrainJob is complete or has failed."""
+    conditions = trainjob.get("status", {}).get("conditions", [])
+    return any(
+        condition["type"] in ("Complete", "Failed") and condition["status"] == "True" for condition in conditions
+    )

@@ -3,12 +3,32 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import uuid4
+
+import psutil
 
 from demo.airflow_api import wait_until
 from demo.airflow_stack import AirflowStack
 
 TIMEOUT = 120.0
 FOR_EVER = "echo it runs; exec sleep 100000"
+
+
+class Nap:
+    """What a training script may wait for until a test wants it to go on; pods do not see the test's files."""
+
+    def __init__(self) -> None:
+        self._seconds = f"100000.{uuid4().int}"
+
+    def __str__(self) -> str:
+        """The command of the script."""
+        return f"sleep {self._seconds}"
+
+    def end(self) -> None:
+        """Let the script go on."""
+        for process in psutil.process_iter(["cmdline"]):
+            if process.info["cmdline"] == ["sleep", self._seconds]:
+                process.kill()
 
 
 class Run:
@@ -46,13 +66,23 @@ class Run:
         self._airflow.api.clear(self.dag_id, self.run_id, "run")
 
     def until_training(self, *, try_number: int = 1) -> None:
-        """Wait until the trigger is at work: one that never ran has nothing to clean up with."""
+        """Wait until this try's trigger is at work: one that never ran has nothing to clean up with.
+
+        After a clear, the trigger of the try before may begin so late that Airflow takes its log for the next one's.
+        """
         wait_until(
-            lambda: self.log(try_number=try_number).splitlines() if self.task()["try_number"] == try_number else [],
-            lambda seen: "it runs" in seen,
+            lambda: self._told(try_number),
+            lambda seen: "it runs" in seen and self._began(seen),
             what="a line of the training",
             timeout=TIMEOUT,
         )
+
+    def _told(self, try_number: int) -> list[str]:
+        return self.log(try_number=try_number).splitlines() if self.task()["try_number"] == try_number else []
+
+    def _began(self, lines: list[str]) -> bool:
+        announced = self._airflow.api.xcom(self.dag_id, self.run_id, "run", "trainjob") or {}
+        return any(line.endswith(f"/{announced.get('name')}: Running") for line in lines)
 
     def until_trainjobs(self, count: int) -> list[dict[str, Any]]:
         return wait_until(self.trainjobs, lambda jobs: len(jobs) == count, what=f"{count} TrainJobs", timeout=TIMEOUT)

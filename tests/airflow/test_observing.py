@@ -6,13 +6,12 @@ import contextlib
 import os
 import sqlite3
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
 from demo.airflow_api import wait_until
 from demo.airflow_stack import AirflowStack
-from tests.airflow.administration import Cluster
+from tests.airflow.administration import Cluster, has_ended
 from tests.airflow.told import NOTIFY, Told, new_name
 
 TIMEOUT = 120.0
@@ -111,13 +110,6 @@ def test_a_triggerer_that_dies_repeats_no_event_and_loses_none_where_airflow_rem
         later: 1,
     }
     assert set(counts.values()) == {1}
-
-
-def has_ended(trainjob: dict[str, Any]) -> bool:
-    conditions = trainjob.get("status", {}).get("conditions", [])
-    return any(
-        condition["type"] in ("Complete", "Failed") and condition["status"] == "True" for condition in conditions
-    )
 
 
 def state_of_assets(airflow: AirflowStack) -> str:

@@ -11,12 +11,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from aiohttp import web
 
 from demo.airflow_api import wait_until
 from demo.airflow_stack import AirflowStack
-from tests.airflow.runs import TIMEOUT, Run
+from tests.airflow.administration import has_ended
+from tests.airflow.runs import TIMEOUT, Nap, Run
 from tests.proxy import Proxy, status
 
 pytestmark = pytest.mark.timeout(600)
@@ -33,6 +35,17 @@ def nothing_left(cluster: Any, watched: Proxy) -> Iterator[None]:
 
 def is_creation(request: web.Request) -> bool:
     return request.method == "POST" and request.path.endswith("/trainjobs")
+
+
+def is_for_all(request: web.Request) -> bool:
+    """Whether it lists or watches."""
+    return request.method == "GET" and request.path.endswith(("/trainjobs", "/pods"))
+
+
+def connections(pid: int, proxy: Proxy) -> list[Any]:
+    """What a process has open to a cluster."""
+    port = int(proxy.server.rpartition(":")[2])
+    return [one for one in psutil.Process(pid).net_connections() if one.raddr and one.raddr.port == port]
 
 
 def reads_the_runtime(request: web.Request) -> bool:
@@ -58,13 +71,50 @@ def test_a_triggerer_that_stalls_and_comes_back_ends_nothing_that_another_has_ta
         assert moves.until()["state"] == "success"
         lines = Counter(line for line in moves.log().splitlines() if line.startswith("line "))
         assert lines == {f"line {number}": 1 for number in range(1, 61)}
-        # The first triggerer has noticed by now that both are another's.
+        # The first triggerer has noticed that both are another's.
+        wait_until(
+            ends.log,
+            lambda log: "is left alone: its try goes on elsewhere" in log or "The task was ended" in log,
+            what="the end of the trigger on the first triggerer",
+            timeout=TIMEOUT,
+        )
         assert len(ends.trainjobs()) == 1
         assert ends.task()["state"] == "deferred"
         assert watched.count("delete") == 0
         ends.mark("failed")
         ends.until_trainjobs(0)
     finally:
+        airflow.pause("triggerer", on=False)
+        airflow.kill(SPARE)
+
+
+def test_a_triggerer_that_stalls_while_another_one_sees_the_end_deletes_nothing_when_it_comes_back(
+    airflow: AirflowStack, cluster: Any, watched: Proxy
+) -> None:
+    nap = Nap()
+    run = Run(airflow, cluster, "shell", f"echo it runs; {nap}; echo it ends")
+    run.until_training()
+    airflow.pause("triggerer")
+    airflow.start_component("triggerer", name=SPARE)
+    try:
+        wait_until(
+            run.log, lambda log: log.count("(ID ") >= 2, what="the trigger on the second triggerer", timeout=TIMEOUT
+        )
+        # The first one hears of nothing that comes now, and when it goes on it does not hear of it either.
+        watched.cut()
+        nap.end()
+        assert run.until()["state"] == "success"
+        watched.fault = lambda request: status(503, "ServiceUnavailable") if is_for_all(request) else None
+        airflow.pause("triggerer", on=False)
+
+        wait_until(
+            run.log, lambda log: "The task was ended" in log, what="the end of the first one's trigger", timeout=TIMEOUT
+        )
+        assert len(run.trainjobs()) == 1
+        assert watched.count("delete") == 0
+        assert run.log().splitlines().count("it ends") == 1
+    finally:
+        airflow.pause("triggerer", on=False)
         airflow.kill(SPARE)
 
 
@@ -132,22 +182,31 @@ def test_a_worker_that_dies_between_creation_and_deferral_leaves_one_trainjob_th
     run.until_trainjobs(0)
 
 
-def test_a_retry_and_a_clear_of_a_good_run_train_afresh(airflow: AirflowStack, cluster: Any) -> None:
+def test_a_retry_after_a_failure_trains_afresh(airflow: AirflowStack, cluster: Any) -> None:
     # The TrainJob's name has the try's number in it, by Airflow's id of the try; so its volume is new as well.
     run = Run(airflow, cluster, "shell_again", "echo it runs; exit 3")
-    assert run.until("failed")["try_number"] == 2
-    assert len(run.trainjobs()) == 2
 
-    good = Run(airflow, cluster, "shell", "echo it runs")
-    assert good.until()["state"] == "success"
-    good.clear()
+    assert run.until("failed")["try_number"] == 2
+    assert [has_ended(trainjob) for trainjob in run.trainjobs()] == [True, True]
+
+
+@pytest.mark.parametrize(("code", "state"), [(0, "success"), (3, "failed")], ids=["a good run", "a failed run"])
+def test_a_clear_of_a_run_that_has_ended_trains_afresh(
+    airflow: AirflowStack, cluster: Any, watched: Proxy, code: int, state: str
+) -> None:
+    run = Run(airflow, cluster, "shell", f"echo it runs; exit {code}")
+    assert run.until()["state"] == state
+
+    run.clear()
+
     wait_until(
-        good.task,
-        lambda task: (task["state"], task["try_number"]) == ("success", 2),
-        what="a second good try",
+        run.task,
+        lambda task: (task["state"], task["try_number"]) == (state, 2),
+        what="the end of a second try",
         timeout=TIMEOUT,
     )
-    assert len(good.trainjobs()) == 2
+    assert [has_ended(trainjob) for trainjob in run.trainjobs()] == [True, True]
+    assert watched.count("delete") == 0
 
 
 @pytest.mark.parametrize("dag_id", ["shell", "shell_on_worker"], ids=["deferred", "on the worker"])
@@ -172,6 +231,29 @@ def test_a_worker_that_is_told_to_go_leaves_nothing(
     assert watched.done("post") == watched.done("delete")
 
 
+@pytest.mark.parametrize("dag_id", ["shell", "shell_on_worker"], ids=["deferred", "on the worker"])
+def test_a_worker_that_is_told_to_go_while_it_waits_for_an_answer_of_airflows_deletes_its_trainjob(
+    airflow: AirflowStack, cluster: Any, watched: Proxy, dag_id: str
+) -> None:
+    watched.hold = lambda request: 6.0 if is_creation(request) else 0.0
+    run = Run(airflow, cluster, dag_id)
+    wait_until(lambda: watched.done("post") == 1, bool, what="the creation", timeout=TIMEOUT)
+    pid = run.pid()
+    airflow.pause("api-server")
+    try:
+        # It has its TrainJob, has not deferred, and is telling Airflow of it.
+        wait_until(
+            lambda: connections(pid, watched), lambda open_ones: not open_ones, what="the answer", timeout=TIMEOUT
+        )
+        os.kill(pid, signal.SIGTERM)
+
+        run.until_trainjobs(0)
+    finally:
+        airflow.pause("api-server", on=False)
+    assert run.until("failed")["state"] == "failed"
+    assert watched.done("post") == watched.done("delete") == 1
+
+
 def test_a_worker_that_is_told_to_go_while_it_waits_deletes_its_trainjob_once(
     airflow: AirflowStack, cluster: Any, watched: Proxy
 ) -> None:
@@ -185,18 +267,28 @@ def test_a_worker_that_is_told_to_go_while_it_waits_deletes_its_trainjob_once(
     assert watched.done("delete") == 1
 
 
-def test_a_token_that_is_replaced_while_a_task_waits_is_read_again(
+def test_a_token_that_is_replaced_while_a_task_waits_is_read_again_each_time(
     airflow: AirflowStack, cluster: Any, watched: Proxy, rotating: Path
 ) -> None:
-    run = Run(airflow, cluster, "shell_rotating", "echo it runs; sleep 12; echo it ends")
+    nap = Nap()
+    run = Run(airflow, cluster, "shell_rotating", f"echo it runs; {nap}; echo it ends")
     run.until_training()
-    kubeconfig = watched.kubeconfig()
-    kubeconfig["users"][0]["user"]["token"] = "second"
-    rotating.write_text(json.dumps(kubeconfig))
-    watched.fault = lambda request: (
-        None if request.headers.get("Authorization") == "Bearer second" else status(401, "Unauthorized", "Unauthorized")
-    )
-    watched.cut()
+    for token in ("second", "third", "fourth"):
+        kubeconfig = watched.kubeconfig()
+        kubeconfig["users"][0]["user"]["token"] = token
+        rotating.write_text(json.dumps(kubeconfig))
+        admitted: list[str] = []
+
+        def refuse(request: web.Request, valid: str = f"Bearer {token}", seen: list[str] = admitted) -> Any:
+            if request.headers.get("Authorization") != valid:
+                return status(401, "Unauthorized", "Unauthorized")
+            seen.append(request.path)
+            return None
+
+        watched.fault = refuse
+        watched.cut()
+        wait_until(lambda seen=admitted: seen, bool, what=f"a request with the {token} token", timeout=TIMEOUT)
+    nap.end()
 
     assert run.until()["state"] == "success"
     assert "it ends" in run.log().splitlines()
@@ -234,12 +326,24 @@ def test_a_line_longer_than_any_view_is_cut_with_a_mark_and_the_whole_tries_log_
     assert "Succeeded" in log
 
 
+@pytest.mark.parametrize(
+    ("code", "state", "said"),
+    # Of one that failed the pods, and their logs with them, may be gone by then.
+    [(0, "success", "so soon"), (3, "failed", "TrainJobFailedError: TrainJob")],
+    ids=["well", "badly"],
+)
 def test_a_training_that_is_over_before_the_task_defers_is_told_like_any_other(
-    airflow: AirflowStack, cluster: Any, watched: Proxy
+    airflow: AirflowStack, cluster: Any, watched: Proxy, code: int, state: str, said: str
 ) -> None:
-    watched.hold = lambda request: 8.0 if is_creation(request) else 0.0
+    watched.hold = lambda request: 6.0 if is_creation(request) else 0.0
+    run = Run(airflow, cluster, "shell", f"echo it runs; echo so soon; exit {code}")
+    wait_until(lambda: watched.done("post") == 1, bool, what="the creation", timeout=TIMEOUT)
+    worker = psutil.Process(run.pid())
+    worker.suspend()
+    try:
+        wait_until(run.trainjobs, lambda jobs: has_ended(jobs[0]), what="the end of the training", timeout=TIMEOUT)
+    finally:
+        worker.resume()
 
-    run = Run(airflow, cluster, "shell", "echo it runs; echo so soon")
-
-    assert run.until()["state"] == "success"
-    assert "so soon" in run.log().splitlines()
+    assert run.until()["state"] == state
+    assert said in run.log()

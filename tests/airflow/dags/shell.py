@@ -24,6 +24,9 @@ with DAG("shell_keeps", **DAG_OPTIONS):
 with DAG("shell_hurries", **DAG_OPTIONS):
     ShellOperator(execution_timeout=timedelta(seconds=15), **COMMON)
 
+with DAG("shell_hurries_on_worker", **DAG_OPTIONS):
+    ShellOperator(deferrable=False, execution_timeout=timedelta(seconds=15), **COMMON)
+
 with DAG("shell_has_40_seconds", **DAG_OPTIONS):
     ShellOperator(execution_timeout=timedelta(seconds=40), **COMMON)
 
