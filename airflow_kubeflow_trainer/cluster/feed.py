@@ -101,6 +101,8 @@ class Feed:
         try:
             async for event in self._watch.events():
                 self._take(event)
+                # A list holds thousands, and each wakes somebody who has work to do.
+                await asyncio.sleep(0)
         except Exception as error:  # noqa: BLE001 (an error that nobody hears of would leave all who wait hanging)
             if self._task is asyncio.current_task():
                 self._task = None

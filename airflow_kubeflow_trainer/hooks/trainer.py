@@ -50,6 +50,8 @@ class SharedCluster:
 
 
 _shared: Shared[SharedCluster] = Shared()
+_asked: Shared[dict[str, Any]] = Shared()
+"""What Airflow's connections say, by their ids, while somebody asks."""
 
 
 class KubeflowTrainerHook(BaseHook):
@@ -98,7 +100,7 @@ class KubeflowTrainerHook(BaseHook):
     def settings(self) -> ClusterSettings:
         """How the cluster is reached; reads the connection at first use."""
         if self._settings is None:
-            self._settings = ClusterSettings.from_extras(self._extras(), **self._arguments)  # type: ignore[arg-type]
+            self._settings = self._settings_of(self._extras())
         return self._settings
 
     @asynccontextmanager
@@ -115,7 +117,9 @@ class KubeflowTrainerHook(BaseHook):
 
         Of one cluster, credential and namespace there is one pool of connections and one watch, whoever asks.
         """
-        self._settings = await self._settings_in_coroutine()
+        # All triggers of a triggerer that starts ask at once: Airflow is asked once.
+        async with _asked.use(self.kubernetes_conn_id, self._answer) as extras:
+            self._settings = self._settings_of(extras)
         async with _shared.use((self.settings.key(), self.namespace), self._open_shared) as cluster:
             yield cluster
 
@@ -129,8 +133,14 @@ class KubeflowTrainerHook(BaseHook):
             api = TrainJobApi(client, namespace=self.namespace)
             yield SharedCluster(api, Feeds.of_namespace(api))
 
+    @asynccontextmanager
+    async def _answer(self) -> AsyncIterator[dict[str, Any]]:
+        yield await self._extras_in_coroutine()
+
     async def _settings_in_coroutine(self) -> ClusterSettings:
-        extras = await self._extras_in_coroutine()
+        return self._settings_of(await self._extras_in_coroutine())
+
+    def _settings_of(self, extras: Mapping[str, Any]) -> ClusterSettings:
         return ClusterSettings.from_extras(extras, **self._arguments)  # type: ignore[arg-type]
 
     def check(self) -> list[Finding]:

@@ -90,7 +90,12 @@ async def wait(order: dict[str, Any]) -> None:
         await run(make, *first)
         await asyncio.sleep(1)
         say(began=time.time())
-        tasks = [asyncio.create_task(tick()), *(asyncio.create_task(run(make, *each)) for each in others)]
+        tasks = [asyncio.create_task(tick())]
+        for each in others:
+            tasks.append(asyncio.create_task(run(make, *each)))
+            # A triggerer, too, goes around its loop twice for each that it starts.
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
         await asyncio.to_thread(sys.stdin.read)
         for task in tasks:
             task.cancel()

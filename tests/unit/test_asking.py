@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import json
 
 import pytest
+from airflow.providers.common.compat import connection as connections
+from airflow.sdk import Connection
 
+from airflow_kubeflow_trainer.cluster.credentials import Credentials
 from airflow_kubeflow_trainer.hooks.asking import ask
+from airflow_kubeflow_trainer.hooks.connection import ClusterSettings
+from airflow_kubeflow_trainer.hooks.trainer import KubeflowTrainerHook
 
 
 async def test_a_question_under_way_gets_its_answer_where_the_trigger_is_cancelled() -> None:
@@ -27,3 +33,40 @@ async def test_a_question_under_way_gets_its_answer_where_the_trigger_is_cancell
     may_answer.set()
     async with asyncio.timeout(5):
         await answered.wait()
+
+
+async def test_all_who_ask_for_a_connection_at_once_share_an_answer_and_who_comes_later_gets_a_new_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[str] = []
+    may_answer = asyncio.Event()
+    extra = {"kube_config": {"clusters": [], "users": [], "contexts": []}, "namespace": "ml"}
+
+    async def answer(conn_id: str) -> Connection:
+        asked.append(conn_id)
+        await may_answer.wait()
+        return Connection(conn_id=conn_id, conn_type="kubernetes", extra=json.dumps(extra))
+
+    async def join() -> str:
+        async with KubeflowTrainerHook("gpus").share() as cluster:
+            return cluster.api.namespace
+
+    monkeypatch.setattr(connections, "get_async_connection", answer)
+    monkeypatch.setattr(ClusterSettings, "credentials", credentials)
+    first, *others = [asyncio.create_task(join()) for _ in range(100)]
+    while not asked:
+        await asyncio.sleep(0)
+    first.cancel()
+    may_answer.set()
+
+    assert await asyncio.gather(*others) == ["ml"] * 99
+    assert asked == ["gpus"]
+    assert await join() == "ml"
+    assert asked == ["gpus", "gpus"]
+
+
+async def credentials(settings: ClusterSettings) -> Credentials:
+    async def headers() -> dict[str, str]:
+        return {}
+
+    return Credentials(server="http://cluster.example", ssl_context=None, headers=headers)
