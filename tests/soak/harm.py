@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import signal
 import time
 from collections import Counter
@@ -18,8 +19,9 @@ from demo.airflow_stack import AirflowStack
 from tests.proxy import Proxy, status
 
 TRIGGERERS = ("triggerer", "triggerer-2")
-WORKER = "airflow worker -- "
-"""How the process that runs a task is called; its executor's is called otherwise."""
+WORKER = re.compile(r"airflow worker -- [0-9a-f]{8}-[0-9a-f-]+\s*")
+"""How the process that runs a task is called, by the task's id. Its executor's begins alike, and must live: killed
+while it takes the next task out of the queue that it shares with others, it leaves that locked for ever."""
 
 
 class Harm:
@@ -143,7 +145,7 @@ class Harm:
 
     def _is_worker(self, process: psutil.Process) -> bool:
         try:
-            named = " ".join(process.info["cmdline"] or []).startswith(WORKER)
-            return named and process.environ().get("AIRFLOW_HOME") == str(self._airflow.home)
+            named = WORKER.fullmatch(" ".join(process.info["cmdline"] or []))
+            return named is not None and process.environ().get("AIRFLOW_HOME") == str(self._airflow.home)
         except psutil.Error:
             return False

@@ -17,7 +17,7 @@ import pytest
 
 from airflow_kubeflow_trainer.cluster.credentials import from_kubeconfig
 from airflow_kubeflow_trainer.local.cluster import LocalCluster
-from demo.airflow_api import RUN_ENDED, wait_until
+from demo.airflow_api import RUN_ENDED, LogLine, wait_until
 from demo.airflow_stack import AirflowStack
 from tests.airflow.administration import NAMESPACE, Cluster
 from tests.airflow.stack import airflow_stack
@@ -93,17 +93,15 @@ def test_none_is_lost_doubled_or_left_behind(
         "get", f"/apis/trainer.kubeflow.org/v1alpha1/namespaces/{NAMESPACE}/trainjobs"
     )["items"]
     assert wrong_owners(trainjobs, good) == []
-    told = {
-        run: wrong
-        for (dag, run), task in tasks.items()
-        if dag == "trains" and (wrong := wrong_lines(_log(airflow, dag, run, task["try_number"]), LINES))
-    }
-    assert told == {}
+    logs = {run: _log(airflow, dag, run, task["try_number"]) for (dag, run), task in tasks.items() if dag == "trains"}
+    for log in logs.values():
+        wrong = wrong_lines([line.text for line in log], LINES)
+        assert wrong == [], "\n".join([", ".join(wrong), *(f"{line.timestamp} {line.text}" for line in log)])
 
 
 def _dag(number: int) -> str:
     return "fails" if number % ONE_IN == ONE_IN - 1 else "trains"
 
 
-def _log(airflow: AirflowStack, dag: str, run: str, try_number: int) -> list[str]:
-    return [line.text for line in airflow.api.log(dag, run, "run", try_number=try_number)]
+def _log(airflow: AirflowStack, dag: str, run: str, try_number: int) -> list[LogLine]:
+    return airflow.api.log(dag, run, "run", try_number=try_number)
