@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+from functools import partial
 from typing import Any
 
+from airflow_kubeflow_trainer.cluster.patience import patiently
 from airflow_kubeflow_trainer.cluster.resources import CLUSTER_TRAINING_RUNTIMES
 from airflow_kubeflow_trainer.cluster.trainjobs import TrainJobApi
 from airflow_kubeflow_trainer.config.actions import OnKillAction
@@ -70,11 +72,11 @@ async def end_earlier_tries(api: TrainJobApi, identity: TaskIdentity) -> list[st
     Whatever ended those tries (a worker's or triggerer's death, a clear that nobody was there to see) could not do it.
     """
     deleted = []
-    for trainjob in await api.find(label_selector=identity.selector(any_try=True)):
+    for trainjob in await patiently(lambda: api.find(label_selector=identity.selector(any_try=True))):
         alive = not phase_of(trainjob, trainer_job="").phase.final
         if alive and identity.follows(trainjob):
             name, uid = trainjob["metadata"]["name"], trainjob["metadata"]["uid"]
             with contextlib.suppress(NotFoundError, ConflictError):
-                await api.delete(name, uid=uid)
+                await patiently(partial(delete, api, name=name, uid=uid))
                 deleted.append(name)
     return deleted

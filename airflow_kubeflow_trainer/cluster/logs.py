@@ -116,8 +116,12 @@ class LogFollower:
 
     async def run(self) -> None:
         """Read until :meth:`finish`."""
-        first = True
+        first, reader = True, LineReader("")
         while (run := await self._runs.get()) is not None:
+            if run.pod.name != reader.pod:
+                # Else it knows what was told already: a log that is asked for again is that of the container which
+                # runs by now, and a restart may be heard of only later.
+                reader = LineReader(run.pod.name, step=self._step)
             if run.restart:
                 self._mark = f"Pod {run.pod.name} was restarted in place (restart {run.restart})"
             elif not first:
@@ -125,13 +129,13 @@ class LogFollower:
             if run.restart or not first:
                 self._restarted(run.pod.name)
             first = False
-            await self._read_in_task(run)
+            await self._read_in_task(run, reader)
             self._tell_mark(None)
             self._read_to_its_end[run.pod.uid, run.restart].set()
 
-    async def _read_in_task(self, run: _Run) -> None:
+    async def _read_in_task(self, run: _Run, reader: LineReader) -> None:
         """Read one run in a task of its own, which :meth:`forget` can end."""
-        task = asyncio.create_task(self._read(run))
+        task = asyncio.create_task(self._read(run, reader))
         self._reading = (run.pod.uid, task)
         try:
             await asyncio.wait({task})
@@ -152,28 +156,30 @@ class LogFollower:
             self._read_to_its_end[key] = asyncio.Event()
             self._runs.put_nowait(run)
 
-    async def _read(self, run: _Run) -> None:
-        reader = LineReader(run.pod.name, step=self._step)
+    async def _read(self, run: _Run, reader: LineReader) -> None:
         tries_left = TRIES_AFTER_THE_END
+        since: str | None = None
         while True:
             try:
-                await self._stream(run, reader)
+                await self._stream(run, reader, since)
             except (ApiError, ClusterUnreachableError) as error:
                 over = run.previous or self._is_over(run)
                 tries_left -= over
                 if _is_refusal(error) or tries_left == 0:
                     raise
+                since = reader.since
                 await asyncio.sleep(RECONNECT_SECONDS)
                 continue
             if run.previous or self._is_over(run):
                 return
             # A stream that ends while the container runs was cut off, by a kubelet's restart or a log's rotation; or
             # the pod's watch is a moment behind.
+            since = reader.since
             await asyncio.sleep(RECONNECT_SECONDS)
             if self._is_over(run):
                 return
 
-    async def _stream(self, run: _Run, reader: LineReader) -> None:
+    async def _stream(self, run: _Run, reader: LineReader, since: str | None) -> None:
         assert run.pod.main is not None
         reader.reconnected()
         async with self._api.stream_log(
@@ -182,12 +188,13 @@ class LogFollower:
             follow=not run.previous,
             previous=run.previous,
             timestamps=True,
-            since_time=reader.since,
+            since_time=since,
         ) as chunks:
             async for raw in lines(chunks, longest=LONGEST_LINE):
                 line = reader.read(raw)
+                if reader.moment is not None:
+                    self._tell_mark(reader.moment)
                 if line is not None:
-                    self._tell_mark(line.timestamp)
                     self.tail.append(line.text)
                     self._emit(line)
 
@@ -224,7 +231,9 @@ class LineReader:
     def __init__(self, pod: str, *, step: str = "") -> None:
         self.since: str | None = None
         """Timestamp of the latest line, as the server wrote it."""
-        self._pod = pod
+        self.pod = pod
+        self.moment: datetime | None = None
+        """When the line was written that was read last, told before or not."""
         self._step = step
         self._latest: datetime | None = None
         self._lines_at_latest = 0
@@ -242,7 +251,7 @@ class LineReader:
         if not _TIMESTAMP.fullmatch(timestamp):
             # Something that the kubelet wrote of its own: better told with another time than lost.
             return self._line(self._latest or datetime.now(UTC), line)
-        moment = datetime.fromisoformat(timestamp)
+        self.moment = moment = datetime.fromisoformat(timestamp)
         if self._is_repeated(moment):
             return None
         if self._latest is None or moment > self._latest:
@@ -264,7 +273,7 @@ class LineReader:
 
     def _line(self, moment: datetime, text: str) -> LogLine | None:
         shown = fold(text)
-        return LogLine(self._pod, moment, shown, text, self._step) if shown else None
+        return LogLine(self.pod, moment, shown, text, self._step) if shown else None
 
 
 def fold(text: str) -> str:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Mapping
 from typing import Any
 
 from airflow_kubeflow_trainer.cluster.checking import SUPPORTED
+from airflow_kubeflow_trainer.cluster.patience import is_passing, patiently
 from airflow_kubeflow_trainer.cluster.trainjobs import TrainJobApi
 from airflow_kubeflow_trainer.exceptions import (
     ApiError,
-    ClusterUnreachableError,
     ConflictError,
     ForbiddenError,
     NotFoundError,
@@ -20,8 +19,6 @@ from airflow_kubeflow_trainer.exceptions import (
 from airflow_kubeflow_trainer.trainjob.identity import TaskIdentity
 from airflow_kubeflow_trainer.trainjob.runtime import RuntimeView
 
-RETRY_DELAYS_SECONDS = (1.0, 4.0, 15.0)
-"""Between tries of a creation that got no answer, or one that says "later" (429, 5xx)."""
 _UNKNOWN_TO_2_2 = re.compile(r'unknown field "spec\.runtimePatches.*\.terminationGracePeriodSeconds"')
 
 
@@ -36,22 +33,18 @@ async def create_or_adopt(
     :return: the TrainJob as the cluster has it, and whether it was there before.
     :raises TrainJobRejectedError: the cluster refuses it, or a stranger's TrainJob has its name.
     """
-    for delay in (*RETRY_DELAYS_SECONDS, None):
-        try:
-            return await api.create(manifest), False
-        except ConflictError as error:
-            return await _adopt(api, manifest["metadata"]["name"], identity, error), True
-        except (ApiError, ClusterUnreachableError) as error:
-            if isinstance(error, ApiError) and not (error.status == 429 or error.status >= 500):
-                raise TrainJobRejectedError(_refusal(api, manifest, error)) from error
-            if delay is None:
-                raise
-            await asyncio.sleep(delay)
-    raise AssertionError("the last delay is None")
+    try:
+        return await patiently(lambda: api.create(manifest)), False
+    except ConflictError as error:
+        return await _adopt(api, manifest["metadata"]["name"], identity, error), True
+    except ApiError as error:
+        if is_passing(error):
+            raise
+        raise TrainJobRejectedError(_refusal(api, manifest, error)) from error
 
 
 async def _adopt(api: TrainJobApi, name: str, identity: TaskIdentity, error: ConflictError) -> dict[str, Any]:
-    existing = await api.get(name)
+    existing = await patiently(lambda: api.get(name))
     if identity.owns(existing):
         return existing
     raise TrainJobRejectedError(
@@ -69,7 +62,7 @@ async def read_runtime(
     :raises TrainJobRejectedError: there is none of that name; the message lists those there are.
     """
     try:
-        return RuntimeView.from_object(await api.get_runtime(name, kind=kind)), None
+        return RuntimeView.from_object(await patiently(lambda: api.get_runtime(name, kind=kind))), None
     except ForbiddenError as error:
         return assumed, f"The runtime {name} may not be read, so it is taken to be as Trainer ships it: {error.message}"
     except NotFoundError as error:

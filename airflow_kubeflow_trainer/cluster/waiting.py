@@ -17,6 +17,7 @@ from typing import Any
 from airflow_kubeflow_trainer.cluster.feed import Feeds
 from airflow_kubeflow_trainer.cluster.followers import Followers
 from airflow_kubeflow_trainer.cluster.logs import LogLine
+from airflow_kubeflow_trainer.cluster.patience import patiently
 from airflow_kubeflow_trainer.cluster.queueing import Queue
 from airflow_kubeflow_trainer.cluster.recording import Recording
 from airflow_kubeflow_trainer.cluster.startup import Startup
@@ -25,7 +26,7 @@ from airflow_kubeflow_trainer.cluster.trainjobs import TrainJobApi
 from airflow_kubeflow_trainer.cluster.wait_spec import Outcome as Outcome
 from airflow_kubeflow_trainer.cluster.wait_spec import Reporter as Reporter
 from airflow_kubeflow_trainer.cluster.wait_spec import WaitSpec as WaitSpec
-from airflow_kubeflow_trainer.cluster.watch import WatchEvent, WatchType
+from airflow_kubeflow_trainer.cluster.watch import GIVE_UP_SECONDS, WatchEvent, WatchType
 from airflow_kubeflow_trainer.exceptions import ApiError, ClusterUnreachableError, ForbiddenError, NotFoundError
 from airflow_kubeflow_trainer.trainjob.clocks import Clocks, Expiry
 from airflow_kubeflow_trainer.trainjob.diagnosis import (
@@ -282,7 +283,7 @@ class _Waiting:
     async def _check(self) -> None:
         # A feed that others share may be a moment behind, and has not heard yet of what was created just now.
         try:
-            trainjob = await self._api.get(self._spec.name)
+            trainjob = await patiently(lambda: self._api.get(self._spec.name), seconds=GIVE_UP_SECONDS)
         except NotFoundError:
             self._put(lambda: self._gone("does not exist (any more)"))
         except Exception as error:  # noqa: BLE001 (an error that nobody hears of would leave the wait hanging)
@@ -358,9 +359,12 @@ class _Waiting:
 
     async def _diagnose_end(self, report: PhaseReport) -> Diagnosis | None:
         # The two watches are not in step: see what pods there are before saying why, or whose log to read to its end.
-        with contextlib.suppress(ApiError, ClusterUnreachableError):
-            for pod in await self._api.pods(self._spec.name):
+        try:
+            for pod in await patiently(lambda: self._api.pods(self._spec.name)):
                 self._see_pod(WatchEvent(WatchType.MODIFIED, pod))
+        except (ApiError, ClusterUnreachableError):
+            # As they were last seen they may be far behind.
+            self._pods_hidden = True
         await self._settle()
         if report.phase is Phase.SUCCEEDED:
             # Without pods the TrainJob's own word counts.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import random
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from enum import StrEnum
 from typing import Any
 
 from airflow_kubeflow_trainer.cluster.client import REQUEST_TIMEOUT_SECONDS, Client
+from airflow_kubeflow_trainer.cluster.patience import Backoff
 from airflow_kubeflow_trainer.cluster.resources import Resource
 from airflow_kubeflow_trainer.exceptions import (
     ApiError,
@@ -35,7 +35,6 @@ POLL_SECONDS = 10.0
 """Between two lists, where watching is not permitted."""
 SHORTEST_WATCH_SECONDS = 1.0
 """A WATCH that ends sooner is not asked for again before."""
-FIRST_DELAY_SECONDS, LAST_DELAY_SECONDS = 0.2, 15.0
 
 log = logging.getLogger(__name__)
 
@@ -109,7 +108,7 @@ class Watch:
             except ExpiredError:
                 self._version = None
             except (ApiError, ClusterUnreachableError) as error:
-                delay = outage.delay(error)
+                delay = outage.delay(error, give_up_seconds=GIVE_UP_SECONDS)
                 if outage.news():
                     yield WatchEvent(WatchType.INTERRUPTED, {"message": str(error)})
                 log.info("Asking for %s again in %.1f s: %s", self._path, delay, error)
@@ -199,36 +198,22 @@ async def lines(
         yield bytes(rest)
 
 
-class _Outage:
-    """Since when the API server has not given a good answer, and how long to wait before the next try."""
+class _Outage(Backoff):
+    """An API server that does not give good answers, and whether somebody has been told so."""
 
     def __init__(self) -> None:
-        self._since: float | None = None
-        self._delay = FIRST_DELAY_SECONDS
+        super().__init__()
         self._told = False
 
     def over(self) -> bool:
         """Take note of a good answer; say whether it ends an outage that was told of."""
-        told = self._told
-        self._since, self._delay, self._told = None, FIRST_DELAY_SECONDS, False
+        told, self._told = self._told, False
+        self.reset()
         return told
-
-    def delay(self, error: ApiError | ClusterUnreachableError) -> float:
-        """Return the seconds until the next try, or raise the error where another try would not help."""
-        if isinstance(error, ApiError) and not (error.status == 429 or error.status >= 500):
-            raise error
-        now = time.monotonic()
-        self._since = self._since or now
-        if now - self._since > GIVE_UP_SECONDS:
-            raise error
-        asked = error.details.get("retryAfterSeconds", 0) if isinstance(error, ApiError) else 0
-        delay = max(float(asked), self._delay * random.uniform(0.5, 1.5))
-        self._delay = min(self._delay * 2, LAST_DELAY_SECONDS)
-        return delay
 
     def news(self) -> bool:
         """Whether it has lasted long enough to tell of it, and nobody has been told."""
-        lasted = self._since is not None and time.monotonic() - self._since >= TELL_SECONDS
+        lasted = self.since is not None and time.monotonic() - self.since >= TELL_SECONDS
         news = lasted and not self._told
         self._told |= lasted
         return news

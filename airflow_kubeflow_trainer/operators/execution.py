@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from airflow_kubeflow_trainer.cluster.ending import delete, end_earlier_tries, stop
 from airflow_kubeflow_trainer.cluster.followers import LogNodes
+from airflow_kubeflow_trainer.cluster.patience import patiently
 from airflow_kubeflow_trainer.cluster.submission import create_or_adopt, read_runtime
 from airflow_kubeflow_trainer.cluster.trainjobs import TrainJobApi
 from airflow_kubeflow_trainer.cluster.waiting import WaitSpec
@@ -197,7 +198,7 @@ class _Ending(Protocol):
 def _end(hook: KubeflowTrainerHook, ending: _Ending, name: str, uid: str, log: Any) -> None:
     async def work() -> str:
         async with hook.connect() as api:
-            return await ending(api, name=name, uid=uid)
+            return await patiently(lambda: ending(api, name=name, uid=uid))
 
     try:
         _ = hook.settings

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine
+from functools import partial
 from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_kubeflow_trainer.cluster import waiting
 from airflow_kubeflow_trainer.cluster.ending import stop
+from airflow_kubeflow_trainer.cluster.patience import patiently
 from airflow_kubeflow_trainer.cluster.waiting import Outcome, Reporter, WaitSpec
 from airflow_kubeflow_trainer.config.actions import OnKillAction
 from airflow_kubeflow_trainer.exceptions import ApiError, ConflictError, NotFoundError
@@ -114,7 +116,7 @@ class TrainJobTrigger(BaseTrigger):
                     self.log.info("%s is left alone: its try goes on elsewhere", where)
                     return
                 async with KubeflowTrainerHook(**self.cluster).connect() as api:
-                    done = await stop(api, action, name=spec.name, uid=spec.uid)
+                    done = await patiently(partial(stop, api, action, name=spec.name, uid=spec.uid))
                 self.log.info("The task was ended: %s %s", where, done)
         except (NotFoundError, ConflictError):
             self.log.info("%s is gone already", where)

@@ -24,7 +24,7 @@ from tests.control_plane.plane import ControlPlane
 from tests.control_plane.programs import BUILT
 
 SIDES: dict[str, Objects] = {"ours": TrainJobs(), "theirs": Jobs()}
-SETTLE_SECONDS = 25.0
+SETTLE_SECONDS = 17.0
 """Longer than the peer's poll interval, and than idle connections are kept."""
 ENDING = 100
 """How many end while it is measured how soon that is known."""

@@ -16,7 +16,7 @@ from airflow.sdk import DAG
 from airflow.sdk.exceptions import TaskDeferred
 
 from airflow_kubeflow_trainer import BuiltinTrainerOperator
-from airflow_kubeflow_trainer.cluster import submission, waiting
+from airflow_kubeflow_trainer.cluster import waiting
 from airflow_kubeflow_trainer.cluster.client import Client
 from airflow_kubeflow_trainer.cluster.credentials import Credentials
 from airflow_kubeflow_trainer.cluster.trainjobs import TrainJobApi
@@ -183,7 +183,6 @@ def test_a_creation_whose_answer_was_lost_is_not_repeated(
         return answer
 
     monkeypatch.setattr(TrainJobApi, "create", lose_the_answer)
-    monkeypatch.setattr(submission, "RETRY_DELAYS_SECONDS", (0.0,))
 
     with pytest.raises(TaskDeferred):
         operator("exec sleep 60", deferrable=True).execute(task.context())

@@ -6,8 +6,13 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+from airflow_kubeflow_trainer.cluster.client import Client
+from airflow_kubeflow_trainer.cluster.credentials import from_kubeconfig
 from airflow_kubeflow_trainer.cluster.trainjobs import TrainJobApi
 from airflow_kubeflow_trainer.cluster.waiting import WaitSpec, wait
+from airflow_kubeflow_trainer.local.cluster import LocalCluster
+from tests.local.waiting.conftest import mounting
+from tests.proxy import proxy_to
 
 TWO_NODES: dict[str, Any] = {"trainer": {"numNodes": 2}}
 SPEAK = "for step in 1 2 3; do echo $JOB_COMPLETION_INDEX says $step; done"
@@ -85,3 +90,28 @@ async def test_two_who_read_one_log_tell_the_same_at_the_same_times(api: TrainJo
     marks = [text for text in told if "restarted in place" in text and "node-0-0-" in text]
     assert marks[0].endswith("(restart 1)")
     assert min(reporter.timed)[1] in ("hello", "[node-1] hello")
+
+
+async def test_a_restart_that_the_watch_tells_of_late_doubles_no_line(
+    local_cluster: LocalCluster, make: Any, reporter: Any
+) -> None:
+    """A log that ended is asked for again after a second, and is the next container's by then."""
+
+    def fall_silent(text: str) -> None:
+        proxy.mute = len(reporter.lines) == 1
+        if not proxy.mute:
+            proxy.cut()
+
+    reporter.on_line = fall_silent
+    async with (
+        proxy_to(await from_kubeconfig(local_cluster.kubeconfig)) as proxy,
+        Client(proxy.credentials()) as client,
+    ):
+        api = TrainJobApi(client, namespace="default")
+        script = "echo hello; mkdir /extra/once 2>/dev/null || exec sleep 3; sleep 2; exit 3"
+        job = await make(script, runtimePatches=[mounting({"emptyDir": {}})])
+        await wait(api, spec_of(job), reporter)
+
+    told = [text for _, text in sorted(reporter.timed)]
+    assert (told[0], told[2:]) == ("hello", ["hello"])
+    assert told[1].endswith("was restarted in place (restart 1)")

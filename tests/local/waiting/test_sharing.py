@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from airflow_kubeflow_trainer.cluster import watch
+from airflow_kubeflow_trainer.cluster import patience, watch
 from airflow_kubeflow_trainer.cluster.client import Client
 from airflow_kubeflow_trainer.cluster.credentials import Credentials, from_kubeconfig
 from airflow_kubeflow_trainer.cluster.feed import Feeds
@@ -142,13 +142,29 @@ async def test_a_trainjob_that_a_late_watch_has_not_heard_of_is_there_all_the_sa
     await proxy.until(watching(proxy))
     proxy.mute = True
 
+    proxy.fault = refusals(2, lambda request: request.path.count("/") == 7 and request.method == "GET")
     late = triggerer.wait(await held())
-    await proxy.until(lambda: proxy.count("get") == 1)
+    # It is asked for by its name until there is a good answer.
+    await proxy.until(lambda: proxy.count("get") == 3)
     proxy.mute = False
     await held.let_go()
 
     assert (await late).diagnosis is None
     assert (await keeper).diagnosis is None
+
+
+async def test_a_success_is_one_though_the_cluster_does_not_say_how_its_pods_ended(
+    triggerer: Triggerer, proxy: Proxy, make: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(patience, "PATIENCE_SECONDS", 1.0)
+    reporter = Recorder()
+    wait = triggerer.wait(await make("sleep 3"), reporter)
+    await proxy.until(lambda: "Running" in reporter.phases)
+
+    proxy.fault = refusals(1000, lambda request: request.path.endswith("/pods"))
+    proxy.cut()
+
+    assert (await wait).diagnosis is None
 
 
 async def test_one_that_is_deleted_ends_its_own_wait_only(triggerer: Triggerer, proxy: Proxy, held: Held) -> None:
@@ -415,6 +431,19 @@ def too_old() -> web.Response:
 def in_a_watch(answer: web.Response) -> web.Response:
     """A failure as a watch that has begun tells it."""
     return web.json_response({"type": "ERROR", "object": json.loads(answer.text or "")})
+
+
+def refusals(times: int, wanted: Callable[[web.Request], bool]) -> Callable[[web.Request], web.Response | None]:
+    """Answer so many requests of a kind with 500."""
+    refused: list[str] = []
+
+    def refuse(request: web.Request) -> web.Response | None:
+        if not wanted(request) or len(refused) == times:
+            return None
+        refused.append(request.path)
+        return status(500, "InternalError")
+
+    return refuse
 
 
 def only(authorization: str) -> Callable[[web.Request], web.Response | None]:
