@@ -8,7 +8,8 @@ from typing import Any
 from uuid import uuid4
 
 from airflow_kubeflow_trainer.operators.base import TrainJobOperator
-from airflow_kubeflow_trainer.trainjob.manifest import MANAGER, JobOptions, queue_labels
+from airflow_kubeflow_trainer.trainjob.identity import MANAGER
+from airflow_kubeflow_trainer.trainjob.manifest import JobOptions, queue_labels
 
 
 class ShellOperator(TrainJobOperator):

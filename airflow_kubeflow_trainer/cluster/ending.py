@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -40,14 +41,22 @@ async def suspend(api: TrainJobApi, name: str, wanted: bool, *, uid: str | None 
 
     :raises ConfigError: on its runtime it does not; the message has the remedy.
     """
-    problem = await _why_not_suspended(api, name)
-    if problem is not None:
-        raise ConfigError(f"suspend: {problem}")
+    await check_that_it_can_be_suspended(api, await api.get(name), field="suspend")
     return await api.set_suspend(name, wanted, uid=uid)
 
 
-async def _why_not_suspended(api: TrainJobApi, name: str) -> str | None:
-    reference = (await api.get(name))["spec"]["runtimeRef"]
+async def check_that_it_can_be_suspended(api: TrainJobApi, trainjob: Mapping[str, Any], *, field: str) -> None:
+    """Refuse what would go on running, or would never run.
+
+    :param field: what asks for it.
+    :raises ConfigError: naming the field, the runtime and the remedy.
+    """
+    problem = await _why_not_suspended(api, trainjob["spec"]["runtimeRef"])
+    if problem is not None:
+        raise ConfigError(f"{field}: {problem}")
+
+
+async def _why_not_suspended(api: TrainJobApi, reference: Mapping[str, Any]) -> str | None:
     try:
         runtime = await api.get_runtime(reference["name"], kind=reference.get("kind", CLUSTER_TRAINING_RUNTIMES.kind))
     except (ForbiddenError, NotFoundError):

@@ -5,22 +5,25 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any, Protocol
 
 from airflow_kubeflow_trainer.cluster.feed import Feed
 from airflow_kubeflow_trainer.cluster.watch import WatchEvent, WatchType
 from airflow_kubeflow_trainer.exceptions import ForbiddenError, NotFoundError
 from airflow_kubeflow_trainer.trainjob import queue
-from airflow_kubeflow_trainer.trainjob.queue import OLDER_KUEUE
+from airflow_kubeflow_trainer.trainjob.phase import has_pods, is_held_back
+from airflow_kubeflow_trainer.trainjob.queue import OLDER_KUEUE, STUCK
 
 STUCK_SECONDS = 30.0
-"""How long after Kueue's admission a TrainJob may stay suspended before somebody is told."""
+"""How long after Kueue's admission the pods of a TrainJob may be held back before somebody is told."""
+_STUCK = f"{STUCK}. {OLDER_KUEUE}: leave out queue_name, or update Kueue"
 
 
 class Listener(Protocol):
     """Who is told."""
 
-    def note(self, text: str) -> None: ...
+    def note(self, text: str, at: datetime | None = None) -> None: ...
     def warning(self, text: str) -> None: ...
 
 
@@ -47,29 +50,37 @@ class Queue:
         self._joined = contextlib.ExitStack()
         self._listening = False
         self._workload: Mapping[str, Any] = {}
-        self._suspended = False
+        self._held_back = False
+        self._lost = ""
         self._told: set[str] = set()
+        """Warnings."""
+        self._said: dict[tuple[str, str], str] = {}
+        """What was told last of each condition."""
         self._timer: asyncio.TimerHandle | None = None
 
     @property
     def reasons(self) -> list[str]:
         """Why it is still in the queue, as far as Kueue says."""
-        if self._stuck in self._told:
-            return [self._stuck]
+        if _STUCK in self._told and self._is_stuck:
+            return [f"{STUCK}; it has lost {self._lost}" if self._lost else STUCK]
         reason = queue.why_it_waits(self._workload)
         return [reason] if reason else []
 
     def see_trainjob(self, trainjob: Mapping[str, Any], *, suspended: bool) -> None:
-        """Listen where the TrainJob is in a queue, and compare it with what was submitted."""
-        self._suspended = suspended
+        """Listen where the TrainJob is in a queue, and compare it with what was submitted.
+
+        :param suspended: whether it says that it is.
+        """
         if queue.QUEUE_LABEL not in (trainjob["metadata"].get("labels") or {}):
             return
         if not self._listening:
             self._listening = True
             self._joined.enter_context(self._feed.subscribe(self._name, self._hear))
-        lost = queue.lost_parts(self._submitted, trainjob)
-        if lost:
-            self._warn(f"On its way through the queue it has lost {', '.join(lost)}. {OLDER_KUEUE}")
+        self._lost = ", ".join(queue.lost_parts(self._submitted, trainjob))
+        if self._lost:
+            self._warn(f"On its way through the queue it has lost {self._lost}. {OLDER_KUEUE}")
+        # Without what it was made with it may say that it is resumed, and nothing comes of it.
+        self._held_back = suspended or is_held_back(trainjob) or (bool(self._lost) and not has_pods(trainjob))
 
     def close(self) -> None:
         """Listen no more."""
@@ -85,11 +96,17 @@ class Queue:
             self._explain_silence(event)
         elif event.is_change and event.type is not WatchType.DELETED:
             self._workload = event.object
-            for key, words in queue.statements(event.object):
-                if key not in self._told:
-                    self._told.add(key)
-                    self._listener.note(f"Kueue: {words}")
+            for statement in queue.statements(event.object):
+                self._tell(statement)
             self._watch_admission()
+
+    def _tell(self, statement: queue.Statement) -> None:
+        condition = statement.kind, statement.since
+        if self._said.get(condition) != statement.words:
+            # Other words of a condition that has been told are news of now.
+            at = None if condition in self._said else statement.at
+            self._said[condition] = statement.words
+            self._listener.note(f"Kueue: {statement.words}", at)
 
     def _explain_silence(self, error: Exception) -> None:
         if isinstance(error, NotFoundError):
@@ -105,17 +122,17 @@ class Queue:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if queue.admitted_at(self._workload) is not None:
+        if queue.is_admitted(self._workload):
             loop = asyncio.get_running_loop()
             self._timer = loop.call_later(STUCK_SECONDS, self._put, self._check_admission)
 
     def _check_admission(self) -> None:
-        if self._suspended and queue.admitted_at(self._workload) is not None:
-            self._warn(self._stuck)
+        if self._is_stuck:
+            self._warn(_STUCK)
 
     @property
-    def _stuck(self) -> str:
-        return f"Kueue has admitted it, and it is still suspended. {OLDER_KUEUE}: leave out queue_name, or update Kueue"
+    def _is_stuck(self) -> bool:
+        return self._held_back and queue.is_admitted(self._workload)
 
     def _warn(self, text: str) -> None:
         if text not in self._told:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from airflow_kubeflow_trainer.cluster.checking import SUPPORTED
+from airflow_kubeflow_trainer.cluster.ending import check_that_it_can_be_suspended
 from airflow_kubeflow_trainer.cluster.patience import is_passing, patiently
 from airflow_kubeflow_trainer.cluster.trainjobs import TrainJobApi
 from airflow_kubeflow_trainer.exceptions import (
@@ -17,9 +18,22 @@ from airflow_kubeflow_trainer.exceptions import (
     TrainJobRejectedError,
 )
 from airflow_kubeflow_trainer.trainjob.identity import TaskIdentity
+from airflow_kubeflow_trainer.trainjob.queue import QUEUE_LABEL
 from airflow_kubeflow_trainer.trainjob.runtime import RuntimeView
 
 _UNKNOWN_TO_2_2 = re.compile(r'unknown field "spec\.runtimePatches.*\.terminationGracePeriodSeconds"')
+
+
+async def submit(api: TrainJobApi, manifest: Mapping[str, Any], *, dry_run: bool) -> dict[str, Any]:
+    """Create a TrainJob of somebody's own making, unless it would hang.
+
+    :raises ConfigError: it is suspended, or for a queue, and on its runtime that does not work.
+    """
+    if QUEUE_LABEL in (manifest["metadata"].get("labels") or {}):
+        await check_that_it_can_be_suspended(api, manifest, field=f"metadata.labels[{QUEUE_LABEL}]")
+    elif manifest["spec"].get("suspend"):
+        await check_that_it_can_be_suspended(api, manifest, field="spec.suspend")
+    return await api.create(manifest, dry_run=dry_run)
 
 
 async def create_or_adopt(

@@ -385,8 +385,8 @@ class _Waiting:
         trained = self._evidence.trained_since is not None and not expiry.of_start
         if trained and not self._evidence.never_started():
             return Diagnosis(Cause.TIMEOUT, f"It was still {report} when {expiry.clock} ran out")
-        reasons = self._queue.reasons if report.phase is Phase.QUEUED else []
-        found = diagnose_not_started(expiry.clock, report, self._evidence, [*await self._startup.warnings(), *reasons])
+        reasons = [*await self._startup.warnings(), *self._queue.reasons]
+        found = diagnose_not_started(expiry.clock, report, self._evidence, reasons)
         return replace(found, cause=Cause.TIMEOUT) if trained else found
 
     async def events(self) -> list[dict[str, Any]]:

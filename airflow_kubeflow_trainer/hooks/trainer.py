@@ -24,6 +24,7 @@ from airflow_kubeflow_trainer.cluster.events import events_about
 from airflow_kubeflow_trainer.cluster.feed import Feeds
 from airflow_kubeflow_trainer.cluster.logs import LogLine
 from airflow_kubeflow_trainer.cluster.sharing import Shared
+from airflow_kubeflow_trainer.cluster.submission import submit
 from airflow_kubeflow_trainer.cluster.trainjobs import TrainJobApi
 from airflow_kubeflow_trainer.cluster.waiting import Outcome, WaitSpec
 from airflow_kubeflow_trainer.cluster.watch import lines
@@ -172,8 +173,12 @@ class KubeflowTrainerHook(BaseHook):
         return self._call(lambda api: api.get_runtime(name, kind=kind))
 
     def submit(self, manifest: Mapping[str, Any], *, dry_run: bool = False) -> dict[str, Any]:
-        """Create a TrainJob and return it as the cluster has it; ``dry_run`` only asks whether it would be admitted."""
-        return self._call(lambda api: api.create(manifest, dry_run=dry_run))
+        """Create a TrainJob and return it as the cluster has it; ``dry_run`` only asks whether it would be admitted.
+
+        :raises ConfigError: it is suspended, or for a queue, and on its runtime that does not work; the message has the
+            remedy.
+        """
+        return self._call(lambda api: submit(api, manifest, dry_run=dry_run))
 
     def get(self, name: str) -> dict[str, Any]:
         """Read one TrainJob."""

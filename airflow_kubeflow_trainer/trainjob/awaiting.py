@@ -50,7 +50,7 @@ _REACHED: Mapping[Until, Callable[[Sighting], bool]] = {
     Until.FAILED: lambda seen: seen.phase == Phase.FAILED,
     Until.FINISHED: lambda seen: seen.report.phase.final,
     Until.RUNNING: lambda seen: seen.phase in (Phase.RUNNING, Phase.SUCCEEDED),
-    Until.ADMITTED: lambda seen: seen.phase not in (Phase.QUEUED, Phase.FAILED),
+    Until.ADMITTED: lambda seen: seen.phase not in (Phase.QUEUED, Phase.FAILED) and not seen.held,
     Until.SUSPENDED: lambda seen: seen.suspended,
 }
 

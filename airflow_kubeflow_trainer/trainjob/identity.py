@@ -10,6 +10,8 @@ from typing import Any, Self
 
 PREFIX = "airflow.kubeflow-trainer.io"
 """Of all our labels and annotations."""
+MANAGER = f"{PREFIX}/operator"
+"""Manager of the patch that labels pods and mounts the output."""
 MANAGED_BY_LABEL, MANAGED_BY = "app.kubernetes.io/managed-by", "airflow-kubeflow-trainer"
 TASK_LABEL, TRY_LABEL = f"{PREFIX}/task", f"{PREFIX}/try-number"
 TI_ANNOTATION, _TRY_ANNOTATION = f"{PREFIX}/task-instance-id", f"{PREFIX}/try-number"

@@ -16,7 +16,7 @@ from airflow_kubeflow_trainer.config.resources import resource_requirements
 from airflow_kubeflow_trainer.config.torchtune import TorchTuneConfig
 from airflow_kubeflow_trainer.exceptions import ConfigError
 from airflow_kubeflow_trainer.trainjob.checks import check_resuming, checked_recipe
-from airflow_kubeflow_trainer.trainjob.identity import PREFIX, TaskIdentity, path_segment
+from airflow_kubeflow_trainer.trainjob.identity import MANAGER, TaskIdentity, path_segment
 from airflow_kubeflow_trainer.trainjob.queue import PRIORITY_LABEL, QUEUE_LABEL
 from airflow_kubeflow_trainer.trainjob.recipe import Case
 from airflow_kubeflow_trainer.trainjob.runtime import (
@@ -29,8 +29,6 @@ from airflow_kubeflow_trainer.trainjob.runtime import (
 from airflow_kubeflow_trainer.trainjob.script import Call, function_command
 from airflow_kubeflow_trainer.trainjob.torchtune import torchtune_arguments
 
-MANAGER = f"{PREFIX}/operator"
-"""Manager of the patch that labels pods and mounts the output."""
 INITIALIZER_VOLUME = "initializer"
 """The runtime's own: another volume of that name would conflict, by an event only."""
 OUTPUT_VOLUME = "trained-model"

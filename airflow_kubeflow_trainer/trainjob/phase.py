@@ -62,7 +62,21 @@ def phase_of(trainjob: Mapping[str, Any], *, trainer_job: str, may_be_suspended:
             return PhaseReport(phase, condition.get("reason", ""), condition.get("message", ""))
     if (trainjob.get("spec") or {}).get("suspend") and may_be_suspended:
         return PhaseReport(Phase.QUEUED)
-    return PhaseReport(_phase_of_jobs(status.get("jobsStatus") or [], trainer_job))
+    return PhaseReport(_phase_of_jobs(_jobs(trainjob), trainer_job))
+
+
+def has_pods(trainjob: Mapping[str, Any]) -> bool:
+    """Whether some of its Jobs have pods that have not ended, whatever it says of itself."""
+    return any(job.get("active") for job in _jobs(trainjob))
+
+
+def is_held_back(trainjob: Mapping[str, Any]) -> bool:
+    """Whether its Jobs are suspended, whatever it says of itself."""
+    return any(job.get("suspended") for job in _jobs(trainjob)) and not has_pods(trainjob)
+
+
+def _jobs(trainjob: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return (trainjob.get("status") or {}).get("jobsStatus") or []
 
 
 def _phase_of_jobs(jobs: list[Mapping[str, Any]], trainer_job: str) -> Phase:

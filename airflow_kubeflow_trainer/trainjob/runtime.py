@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Self
@@ -48,8 +49,8 @@ class RuntimeView:
     policy: str = "torch"
     """Trainer's policy, which says how the processes start: ``torch``, ``mpi``, ``jax``, ``xgboost``, ...; empty where
     the runtime has none."""
-    claims_unretained: bool = False
-    """Whether one of its volumeClaimPolicies, as it was read, states no retentionPolicy."""
+    claims_unretained: tuple[int, ...] = ()
+    """Which of its volumeClaimPolicies, as it was read, state no retentionPolicy."""
 
     @classmethod
     def from_object(cls, runtime: Mapping[str, Any]) -> Self:
@@ -104,12 +105,17 @@ class RuntimeView:
         """
         if not self.claims_unretained:
             return None
+        policies = "/spec/template/spec/volumeClaimPolicies"
+        edit = [
+            {"op": "add", "path": f"{policies}/{index}/retentionPolicy", "value": {"whenDeleted": "Delete"}}
+            for index in self.claims_unretained
+        ]
         # A runtime's volumeClaimPolicies cannot be changed either, so it is made anew.
-        edit = '.spec.template.spec.volumeClaimPolicies[].retentionPolicy.whenDeleted //= "Delete"'
         return (
             f"TrainJobs of runtime {self.name!r} cannot be suspended or resumed, which a queue does, since its "
             "volumeClaimPolicies state no retentionPolicy. Remedy, while no TrainJob uses it: "
-            f"kubectl get {self.kind.lower()} {self.name} -o json | jq '{edit}' | kubectl replace --force -f -"
+            f"kubectl get {self.kind.lower()} {self.name} -o json | kubectl patch --local -f - --type=json "
+            f"-p '{json.dumps(edit)}' -o json | kubectl replace --force -f -"
         )
 
     def max_name_length(self) -> int:
@@ -153,9 +159,9 @@ def _job(job: Mapping[str, Any]) -> RuntimeJob:
     return RuntimeJob(job["name"], _step(job), containers)
 
 
-def _unretained(template: Mapping[str, Any]) -> bool:
-    policies = template.get("volumeClaimPolicies") or []
-    return any((policy.get("retentionPolicy") or {}).get("whenDeleted") is None for policy in policies)
+def _unretained(template: Mapping[str, Any]) -> tuple[int, ...]:
+    policies = enumerate(template.get("volumeClaimPolicies") or [])
+    return tuple(index for index, policy in policies if not (policy.get("retentionPolicy") or {}).get("whenDeleted"))
 
 
 def _claim_dies(template: Mapping[str, Any]) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
-from airflow_kubeflow_trainer.trainjob.phase import Phase, PhaseReport, phase_of
+from airflow_kubeflow_trainer.trainjob.phase import Phase, PhaseReport, has_pods, is_held_back, phase_of
 
 MAX_MESSAGE = 500
 """Characters; what was seen travels through Airflow's database."""
@@ -24,7 +24,10 @@ class Sighting:
     reason: str
     message: str
     suspended: bool
-    """Whether it is to be suspended and the cluster says that it is. ``Suspended=False`` says that it was, once."""
+    """Whether it is to be suspended, the cluster says that it is, and its pods have ended. ``Suspended=False`` says
+    that it was, once."""
+    held: bool = False
+    """Whether its pods are held back, be it suspended or said to be resumed."""
     gone: bool = False
     """Whether it was there and no longer is."""
 
@@ -33,6 +36,7 @@ class Sighting:
         """Look at a TrainJob as the API server gives it."""
         metadata = trainjob["metadata"]
         report = phase_of(trainjob, trainer_job=trainer_job_of(trainjob))
+        queued, wanted = report.phase is Phase.QUEUED, bool(trainjob["spec"].get("suspend"))
         return cls(
             name=metadata["name"],
             namespace=metadata.get("namespace", ""),
@@ -41,7 +45,8 @@ class Sighting:
             reason=report.reason,
             message=report.message[:MAX_MESSAGE],
             # The cluster says so for some moments more when it is resumed, and not yet when it is told to suspend.
-            suspended=report.phase is Phase.QUEUED and bool(report.reason) and bool(trainjob["spec"].get("suspend")),
+            suspended=queued and bool(report.reason) and wanted and not has_pods(trainjob),
+            held=is_held_back(trainjob) and not report.phase.final,
         )
 
     @property

@@ -50,7 +50,7 @@ async def test_functions_and_containers_are_admitted_on_every_runtime_that_train
 
     assert refused == {}
     # As which they are taken where they cannot be read.
-    known = [(RuntimeView.stock(runtime.name), replace(runtime, claims_unretained=False)) for runtime in runtimes]
+    known = [(RuntimeView.stock(runtime.name), replace(runtime, claims_unretained=())) for runtime in runtimes]
     assert all(stock in (None, runtime) for stock, runtime in known)
     policies = {runtime.name: runtime.policy for runtime in runtimes}
     assert (

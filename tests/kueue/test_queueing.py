@@ -2,64 +2,30 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 from airflow.sdk import DAG
 
-from airflow_kubeflow_trainer import CustomTrainerOperator
 from airflow_kubeflow_trainer.cluster.resources import TRAINJOBS
 from airflow_kubeflow_trainer.exceptions import TrainJobNotStartedError
 from airflow_kubeflow_trainer.sensors.trainjob import TrainJobSensor
 from airflow_kubeflow_trainer.trainjob.queue import PRIORITY_LABEL, QUEUE_LABEL
 from demo.airflow_api import wait_until
 from tests.airflow.administration import NAMESPACE
-from tests.control_plane import telling
 from tests.kueue.plane import KueuePlane
 from tests.kueue.queues import Queue
+from tests.kueue.trainings import COMMON, RUNS, end_training, train
 from tests.kueue.tries import TIMEOUT, Try
 
-RUNS = "it runs"
 NO_QUOTA = (
-    "Kueue: Pending: couldn't assign flavors to pod set node: insufficient unused quota for nvidia.com/gpu in flavor "
+    "Pending: couldn't assign flavors to pod set node: insufficient unused quota for nvidia.com/gpu in flavor "
     "default-flavor, 1 more needed"
 )
-ADMITTED = "Kueue: Admitted: The workload is admitted"
-COMMON: dict[str, Any] = {"task_id": "t", "kubernetes_conn_id": "kueue"}
+ADMITTED = "Admitted: The workload is admitted"
 
 MakeQueue = Callable[[int], Queue]
-
-
-def train(queue: Queue, **options: Any) -> Try:
-    """Run a task whose training on one GPU goes on until it is told to end."""
-    with DAG("d"):
-        operator = CustomTrainerOperator(
-            runtime="torch-distributed",
-            command=["sh", "-c", f"echo {RUNS}; {telling.LISTENS}"],
-            env={telling.MARK: f"{queue.name}-{options.get('workload_priority_class')}-{time.monotonic_ns()}"},
-            num_proc_per_node=1,
-            resources_per_node={"gpu": 1},
-            queue_name=queue.name,
-            **options,
-            **COMMON,
-        )
-    return Try(operator)
-
-
-def end_training(trained: Try) -> None:
-    """Let the training of a task come to its good end, once it listens."""
-    mark = str(trained._operator.env[telling.MARK])
-
-    def signalled() -> bool:
-        found = list(telling.listening(mark, telling.SUCCEED))
-        for process in found:
-            os.kill(process, telling.SUCCEED)
-        return bool(found)
-
-    wait_until(signalled, bool, what="a training that listens", timeout=TIMEOUT)
 
 
 def labels(plane: KueuePlane, name: str) -> dict[str, str]:
@@ -71,14 +37,14 @@ def test_a_task_waits_for_quota_that_another_has_and_is_told_why_then_trains(
     plane: KueuePlane, queue: MakeQueue
 ) -> None:
     narrow = queue(1)
-    first = train(narrow)
+    first = train(narrow.name)
     first.until_told(RUNS)
 
-    second = train(narrow)
-    log = second.until_told(NO_QUOTA)
+    second = train(narrow.name)
+    second.until_told(NO_QUOTA)
 
     assert second.phases() == ["Queued"]
-    assert ADMITTED not in log
+    assert second.kueue() == [NO_QUOTA]
     assert labels(plane, second.name)[QUEUE_LABEL] == narrow.name
     end_training(first)
     first.outcome()
@@ -86,13 +52,14 @@ def test_a_task_waits_for_quota_that_another_has_and_is_told_why_then_trains(
     end_training(second)
     second.outcome()
     assert second.phases() == ["Queued", "Starting", "Running", "Succeeded"]
-    assert [line for line in second.log.lines if "has lost" in line] == []
+    assert second.kueue() == [NO_QUOTA, ADMITTED]
+    assert (first.log.alarms, second.log.alarms) == ([], [])
 
 
 def test_the_time_to_start_does_not_run_in_the_queue_and_a_sensor_sees_the_admission(queue: MakeQueue) -> None:
     closed = queue(0)
     seconds = 20
-    waits = train(closed, startup_timeout=seconds)
+    waits = train(closed.name, startup_timeout=seconds)
     waits.until_told("Kueue: Pending:")
     queued = time.monotonic()
     with DAG("d"):
@@ -111,7 +78,7 @@ def test_the_time_to_start_does_not_run_in_the_queue_and_a_sensor_sees_the_admis
 
 
 def test_a_queue_without_end_is_left_by_admission_timeout_in_kueues_words(plane: KueuePlane, queue: MakeQueue) -> None:
-    waits = train(queue(0), admission_timeout=5)
+    waits = train(queue(0).name, admission_timeout=5)
 
     with pytest.raises(TrainJobNotStartedError, match=r"(?s)admission_timeout \(5 s\).*Kueue: couldn't assign flavors"):
         waits.outcome()
@@ -124,12 +91,11 @@ def test_who_is_driven_out_by_something_more_important_waits_again_and_ends_well
     plane: KueuePlane, queue: MakeQueue
 ) -> None:
     narrow = queue(1)
-    humble = train(narrow, workload_priority_class="background")
-    humble.until_told(RUNS)
+    humble = train(narrow.name, workload_priority_class="background")
+    humble.until_told(RUNS, ADMITTED, ": Running")
 
-    urgent = train(narrow, workload_priority_class="urgent")
+    urgent = train(narrow.name, workload_priority_class="urgent")
 
-    humble.until_told("Kueue: Preempted: Preempted to accommodate a workload", "Kueue: Evicted: Preempted")
     urgent.until_told(RUNS)
     assert labels(plane, urgent.name)[PRIORITY_LABEL] == "urgent"
     humble.until_told(NO_QUOTA)
@@ -139,4 +105,13 @@ def test_who_is_driven_out_by_something_more_important_waits_again_and_ends_well
     humble.until(lambda log: log.splitlines().count(RUNS) == 2, what="the training anew")
     end_training(humble)
     humble.outcome()
-    assert humble.phases() == ["Queued", "Starting", "Running"] * 2 + ["Succeeded"]
+    assert humble.kueue() == [
+        ADMITTED,
+        "Preempted: Preempted to accommodate a workload",
+        "Requeued",
+        NO_QUOTA,
+        ADMITTED,
+    ]
+    # That it was queued before is not seen where it is admitted at once.
+    assert humble.phases()[-6:] == ["Starting", "Running", "Queued", "Starting", "Running", "Succeeded"]
+    assert humble.log.alarms == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -21,11 +22,17 @@ class Log:
 
     def __init__(self) -> None:
         self.lines: list[str] = []
+        self.alarms: list[str] = []
+        """Those of them that are warnings and errors."""
 
-    def _take(self, text: str, *arguments: Any, **fields: Any) -> None:
+    def info(self, text: str, *arguments: Any, **fields: Any) -> None:
         self.lines.append(text % arguments if arguments else text)
 
-    debug = info = warning = error = _take
+    def warning(self, text: str, *arguments: Any, **fields: Any) -> None:
+        self.info(text, *arguments)
+        self.alarms.append(self.lines[-1])
+
+    debug, error = info, warning
 
 
 class Try:
@@ -66,6 +73,11 @@ class Try:
             return "\n".join(self.log.lines)
 
         return wait_until(read, accept, what=what, timeout=TIMEOUT)
+
+    def kueue(self) -> list[str]:
+        """What Kueue said, without the numbers of objects."""
+        said = [line.split(": Kueue: ", 1)[1] for line in self.log.lines if ": Kueue: " in line]
+        return [re.sub(r" \(UID: .*", "", line) for line in said]
 
     def phases(self) -> list[str]:
         """What was told of the phases of its TrainJob."""

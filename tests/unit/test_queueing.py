@@ -13,11 +13,13 @@ from airflow_kubeflow_trainer.cluster import queueing
 from airflow_kubeflow_trainer.cluster.queueing import Queue
 from airflow_kubeflow_trainer.cluster.watch import WatchEvent, WatchType
 from airflow_kubeflow_trainer.exceptions import ApiError, ForbiddenError, NotFoundError
+from airflow_kubeflow_trainer.trainjob.identity import MANAGER
 from airflow_kubeflow_trainer.trainjob.queue import QUEUE_LABEL
 from tests.reporting import Recorder
 
 NO_QUOTA = "couldn't assign flavors to pod set node: insufficient unused quota for nvidia.com/gpu, 1 more needed"
-SUBMITTED = {"deadline": 60, "patches": ["airflow.kubeflow-trainer.io/operator"]}
+SUBMITTED: dict[str, Any] = {"deadline": 60, "patches": [MANAGER, "a/b"]}
+OURS, ANOTHERS = [{"manager": MANAGER}], [{"manager": "a/b"}]
 
 
 class Kueue:
@@ -43,7 +45,7 @@ def condition(kind: str, status: str, message: str, reason: str = "") -> dict[st
 
 
 def trainjob(*, labels: dict[str, str] | None = None, **spec: Any) -> dict[str, Any]:
-    whole = {"activeDeadlineSeconds": 60, "runtimePatches": [{"manager": SUBMITTED["patches"][0]}]}  # type: ignore[index]
+    whole = {"activeDeadlineSeconds": 60, "runtimePatches": [*OURS, *ANOTHERS]}
     return {"metadata": {"labels": {QUEUE_LABEL: "gpus"} if labels is None else labels}, "spec": {**whole, **spec}}
 
 
@@ -118,7 +120,12 @@ def test_that_kueue_cannot_be_heard_costs_words_only(
     [
         pytest.param({}, "", id="nothing"),
         pytest.param({"activeDeadlineSeconds": None}, "activeDeadlineSeconds (60)", id="the deadline"),
-        pytest.param({"runtimePatches": []}, "the runtime patch of airflow.kubeflow-trainer.io/operator", id="a patch"),
+        pytest.param(
+            {"runtimePatches": ANOTHERS},
+            "the operator's patch of its pods (the volume of an output, labels)",
+            id="ours",
+        ),
+        pytest.param({"runtimePatches": OURS}, "the runtime patch of a/b", id="another patch"),
     ],
 )
 def test_what_an_older_kueue_has_taken_away_is_told_once(
@@ -142,6 +149,36 @@ async def test_one_that_is_admitted_and_stays_suspended_is_told_and_is_the_reaso
     queue.see_trainjob(trainjob(), suspended=not resumed)
     await asyncio.sleep(0.01)
 
-    stuck = "Kueue has admitted it, and it is still suspended"
+    stuck = "Kueue has admitted it, and its pods are still held back"
     assert [warning[: len(stuck)] for warning in reporter.warnings] == ([] if resumed else [stuck])
     assert [reason[: len(stuck)] for reason in queue.reasons] == ([] if resumed else [stuck])
+
+
+async def test_one_that_is_resumed_without_its_patch_and_gets_no_pods_is_stuck_too(
+    queue: Queue, kueue: Kueue, reporter: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queueing, "STUCK_SECONDS", 0.0)
+    queue.see_trainjob(trainjob(), suspended=True)
+
+    kueue.say(condition("Admitted", "True", "The workload is admitted"))
+    queue.see_trainjob(trainjob(runtimePatches=OURS), suspended=False)
+    await asyncio.sleep(0.01)
+
+    assert queue.reasons == [
+        "Kueue has admitted it, and its pods are still held back; it has lost the runtime patch of a/b"
+    ]
+
+
+async def test_other_words_of_the_same_condition_are_news_of_now(
+    queue: Queue, kueue: Kueue, reporter: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moments: list[Any] = []
+    monkeypatch.setattr(reporter, "note", lambda text, at=None: moments.append(at))
+    queue.see_trainjob(trainjob(), suspended=True)
+
+    kueue.say(condition("QuotaReserved", "False", "2 more needed"))
+    kueue.say(condition("QuotaReserved", "False", "1 more needed"))
+
+    first, now = moments
+    assert first.isoformat().startswith("2026-01-01T00:00:00")
+    assert now is None

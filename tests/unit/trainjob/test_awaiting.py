@@ -28,6 +28,14 @@ BEING_RESUMED = SUSPENDED | {"spec": {"suspend": False}}
 PENDING = {"status": {"jobsStatus": [{"name": "node", "active": 1, "ready": 0}]}}
 FETCHING = {"status": {"jobsStatus": [{"name": "node"}, {"name": "dataset-initializer", "ready": 1}]}}
 RUNNING = {"status": {"jobsStatus": [{"name": "dataset-initializer", "succeeded": 1}, {"name": "node", "ready": 1}]}}
+SUSPENDED_IN_WORD_ONLY = {
+    "spec": {"suspend": True},
+    "status": SUSPENDED["status"] | {"jobsStatus": [{"name": "node", "active": 1, "ready": 1, "suspended": 0}]},
+}
+RESUMED_IN_WORD_ONLY = {
+    "spec": {"suspend": False},
+    "status": RESUMED["status"] | {"jobsStatus": [{"name": "node", "active": 0, "ready": 0, "suspended": 1}]},
+}
 COMPLETE = {"status": {"conditions": [{"type": "Complete", "status": "True"}]}}
 FAILED = {"status": {"conditions": [{"type": "Failed", "status": "True"}]}}
 WAYS = {
@@ -39,6 +47,8 @@ WAYS = {
     "pending": PENDING,
     "fetching": FETCHING,
     "running": RUNNING,
+    "suspended, and its pods go on": SUSPENDED_IN_WORD_ONLY,
+    "resumed, and its pods are held back": RESUMED_IN_WORD_ONLY,
     "complete": COMPLETE,
     "failed": FAILED,
 }

@@ -20,8 +20,8 @@ from airflow_kubeflow_trainer.config import (
     TorchTuneConfig,
 )
 from airflow_kubeflow_trainer.exceptions import ConfigError
-from airflow_kubeflow_trainer.trainjob.identity import TaskIdentity
-from airflow_kubeflow_trainer.trainjob.manifest import MANAGER, JobOptions, builtin_trainjob, output_location
+from airflow_kubeflow_trainer.trainjob.identity import MANAGER, TaskIdentity
+from airflow_kubeflow_trainer.trainjob.manifest import JobOptions, builtin_trainjob, output_location
 from airflow_kubeflow_trainer.trainjob.queue import PRIORITY_LABEL, QUEUE_LABEL
 from airflow_kubeflow_trainer.trainjob.runtime import RuntimeContainer, RuntimeJob, RuntimeView
 

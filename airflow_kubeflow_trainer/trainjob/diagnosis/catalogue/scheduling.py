@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from airflow_kubeflow_trainer.trainjob.diagnosis.catalogue.entry import Entry, Source, Weight, entry
 from airflow_kubeflow_trainer.trainjob.diagnosis.causes import Cause
+from airflow_kubeflow_trainer.trainjob.queue import STUCK
 
 _NODES = r"(?:Unschedulable|FailedScheduling): 0/\d+ nodes are available: .*?"
 _UNPLACED = r"(?:Unschedulable|FailedScheduling): .*?"
@@ -238,6 +239,14 @@ SCHEDULING: tuple[Entry, ...] = (
         _KUEUE + r"Exceeded the PodsReady timeout",
         says="Kueue has suspended the job, since its pods were not ready in time",
         remedy="Look why they did not start: images, volumes, nodes",
+        cause=Cause.NOT_STARTED,
+    ),
+    entry(
+        "kueue-cannot-resume",
+        Source.WAITING,
+        STUCK,
+        says="Kueue has admitted the job, and cannot resume it",
+        remedy="Leave out queue_name, or update Kueue: 0.15 and older know the TrainJobs of Trainer 2.1 only",
         cause=Cause.NOT_STARTED,
     ),
     entry(

@@ -178,4 +178,9 @@ PLACING = (
         "Evicted: Exceeded the PodsReady timeout ml/trainjob-x-4d7a",
         f"{KUEUE} pkg/controller/core/workload_controller.go:759",
     ),
+    Quoted(
+        "kueue-cannot-resume",
+        "Kueue has admitted it, and its pods are still held back; it has lost the runtime patch of a/b",
+        "our own words, trainjob/queue.py; seen with the real one",
+    ),
 )
