@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from airflow_kubeflow_trainer.cluster.resources import TRAINER_GROUP, TRAINJOBS
+from airflow_kubeflow_trainer.cluster.resources import TRAINER_GROUP, TRAINJOBS, WORKLOADS
 from airflow_kubeflow_trainer.cluster.trainjobs import TrainJobApi
 from airflow_kubeflow_trainer.exceptions import ApiError, ForbiddenError, NotFoundError, UnauthorizedError
 
@@ -25,6 +25,8 @@ OPTIONAL = {
     "jobsets.jobset.x-k8s.io": ("get",),
     "jobs.batch": ("list",),
 }
+QUEUES = {"workloads.kueue.x-k8s.io": ("list", "watch")}
+"""Optional as well, and asked for only where the cluster has Kueue."""
 _CLUSTER_WIDE = "clustertrainingruntimes."
 
 
@@ -52,7 +54,8 @@ async def check(api: TrainJobApi) -> list[Finding]:
         return [Finding(f"The cluster at {server} answers, but {missing}", good=False)]
     findings = [Finding(f"The cluster at {server} answers, and accepts the credentials"), await _version(api)]
     if findings[-1].good:
-        findings += [*await _permissions(api), await _runtimes(api)]
+        obstacle = await _obstacle(api)
+        findings += [obstacle] if obstacle else [*await _permissions(api), await _runtimes(api)]
     return findings
 
 
@@ -81,15 +84,9 @@ async def _versions(api: TrainJobApi, group: str) -> list[str] | None:
 
 async def _version(api: TrainJobApi) -> Finding:
     """Find Trainer's version by what its TrainJobs may hold: nothing is created, and no other right is needed."""
-    probe = {
-        "apiVersion": API_VERSION,
-        "kind": TRAINJOBS.kind,
-        "metadata": {"generateName": "airflow-check-", "namespace": api.namespace},
-        # The one is of 2.2 and later, the other of 2.1.
-        "spec": {"runtimeRef": {"name": "airflow-check"}, "runtimePatches": [], "podTemplateOverrides": []},
-    }
     try:
-        await api.create(probe, dry_run=True)
+        # The one is of 2.2 and later, the other of 2.1. One of them is always unknown, which is said before all else.
+        await _try_to_create(api, runtimePatches=[], podTemplateOverrides=[])
     except ApiError as error:
         unknown = set(_UNKNOWN.findall(error.message))
         if "runtimePatches" in unknown:
@@ -98,14 +95,31 @@ async def _version(api: TrainJobApi) -> Finding:
             return Finding(f"Kubeflow Trainer is {found}, {schema}. {SUPPORTED}", good=False)
         if isinstance(error, ForbiddenError) and "admission webhook" not in error.message:
             return Finding(f"Not permitted to create TrainJobs: {error.message}", good=False)
+    return Finding("Kubeflow Trainer is 2.2 or later")
+
+
+async def _obstacle(api: TrainJobApi) -> Finding | None:
+    """Say what no TrainJob gets past, whatever it holds; that this one's runtime is unknown is no such thing."""
+    try:
+        await _try_to_create(api)
+    except ApiError as error:
         if isinstance(error, NotFoundError) and error.details.get("kind") == "namespaces":
             return Finding(f"There is no namespace {api.namespace!r}: {error.message}", good=False)
-    return Finding("Kubeflow Trainer is 2.2 or later")
+        if error.status >= 500:
+            return Finding(f"Kubeflow Trainer admits no TrainJobs at present: {error.message}", good=False)
+    return None
+
+
+async def _try_to_create(api: TrainJobApi, **spec: object) -> None:
+    metadata = {"generateName": "airflow-check-", "namespace": api.namespace}
+    probe = {"apiVersion": API_VERSION, "kind": TRAINJOBS.kind, "metadata": metadata}
+    await api.create({**probe, "spec": {"runtimeRef": {"name": "airflow-check"}, **spec}}, dry_run=True)
 
 
 async def _permissions(api: TrainJobApi) -> list[Finding]:
     missing: dict[bool, list[str]] = {True: [], False: []}
-    for needed, resources in ((True, REQUIRED), (False, OPTIONAL)):
+    optional = OPTIONAL | (QUEUES if await _has_kueue(api) else {})
+    for needed, resources in ((True, REQUIRED), (False, optional)):
         for resource, verbs in resources.items():
             missing[needed] += [f"{verb} {resource}" for verb in verbs if not await _may(api, verb, resource)]
     where = f"in namespace {api.namespace!r}"
@@ -116,6 +130,13 @@ async def _permissions(api: TrainJobApi) -> list[Finding]:
         for needed, lacking in missing.items()
         if lacking
     ]
+
+
+async def _has_kueue(api: TrainJobApi) -> bool:
+    try:
+        return await _versions(api, WORKLOADS.group) is not None
+    except ForbiddenError:
+        return False  # Discovery may be closed to us.
 
 
 async def _may(api: TrainJobApi, verb: str, resource: str) -> bool:

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from airflow_kubeflow_trainer.cluster import checking
 from airflow_kubeflow_trainer.exceptions import TrainJobRejectedError
 from airflow_kubeflow_trainer.hooks.trainer import KubeflowTrainerHook
 from tests.control_plane import manifests
-from tests.control_plane.access import CLUSTER_ROLE, ROLE, service_account_token, without
-from tests.control_plane.definitions import definition
+from tests.control_plane.access import CLUSTER_ROLE, ROLE, permissions, service_account_token, without
+from tests.control_plane.definitions import definition, serving
 from tests.control_plane.plane import ControlPlane
 from tests.shell_operator import ShellOperator, Task
 
@@ -99,6 +102,49 @@ def test_a_task_on_a_trainer_that_is_too_old_is_told_so(
 
         with pytest.raises(TrainJobRejectedError, match="Kubeflow Trainer is 2.1 or older"):
             operator.execute(Task().context())
+
+
+def test_a_namespace_that_does_not_exist_is_told(plane: ControlPlane, connect: Connect) -> None:
+    good, words = connect(plane.kubeconfig_for(plane.token), "nowhere").test_connection()
+
+    assert not good
+    assert "There is no namespace 'nowhere'" in words
+
+
+async def test_a_trainer_that_does_not_answer_is_told(plane: ControlPlane, connect: Connect) -> None:
+    hook = connect(plane.kubeconfig_for(plane.token))
+
+    async with plane.without_trainer():
+        good, words = await asyncio.to_thread(hook.test_connection)
+
+    assert not good
+    assert "admits no TrainJobs at present" in words
+    assert "failed calling webhook" in words
+
+
+def test_what_is_looked_for_is_what_the_documentation_asks_for() -> None:
+    looked_for = {
+        (resource.partition(".")[0], verb)
+        for resources in (checking.REQUIRED, checking.OPTIONAL, checking.QUEUES)
+        for resource, verbs in resources.items()
+        for verb in verbs
+    }
+
+    assert looked_for == permissions(ROLE) | permissions(CLUSTER_ROLE)
+
+
+@pytest.mark.parametrize("kueue", [True, False], ids=["with Kueue", "without Kueue"])
+def test_permissions_for_queues_are_looked_for_where_there_are_queues(
+    plane: ControlPlane, namespace: str, connect: Connect, kueue: bool
+) -> None:
+    token = service_account_token(plane, namespace, without(ROLE, "workloads", "list"), cluster_rules=CLUSTER_ROLE)
+
+    with serving(plane, "kueue.x-k8s.io", "v1beta1", "Workload") if kueue else nullcontext():
+        findings = connect(plane.kubeconfig_for(token), namespace).check()
+
+    lacking = [finding.text for finding in findings if not finding.good]
+    assert [text for text in lacking if "list workloads.kueue.x-k8s.io" in text] == (lacking if kueue else [])
+    assert bool(lacking) is kueue
 
 
 @pytest.mark.parametrize(
