@@ -17,7 +17,7 @@ from airflow_kubeflow_trainer.trainjob.queue import OLDER_KUEUE, STUCK
 
 STUCK_SECONDS = 30.0
 """How long after Kueue's admission the pods of a TrainJob may be held back before somebody is told."""
-_STUCK = f"{STUCK}. {OLDER_KUEUE}: leave out queue_name, or update Kueue"
+_STUCK = f"{STUCK}. {OLDER_KUEUE}: leave out queue_name"
 
 
 class Listener(Protocol):

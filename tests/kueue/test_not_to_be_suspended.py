@@ -44,6 +44,8 @@ def runtime(plane: KueuePlane) -> str:
     mixed["metadata"] = {"name": f"claims-{uuid4().hex[:6]}", "labels": mixed["metadata"]["labels"]}
     template = mixed["spec"]["template"]["spec"]
     template["volumeClaimPolicies"] = stock["spec"]["template"]["spec"]["volumeClaimPolicies"]
+    for policy in template["volumeClaimPolicies"]:
+        policy.pop("retentionPolicy", None)
     (container,) = template["replicatedJobs"][0]["template"]["spec"]["template"]["spec"]["containers"]
     container["volumeMounts"] = [{"name": "initializer", "mountPath": "/workspace"}]
     plane.call("create", CLUSTER_TRAINING_RUNTIMES.path(), mixed)

@@ -246,7 +246,7 @@ SCHEDULING: tuple[Entry, ...] = (
         Source.WAITING,
         STUCK,
         says="Kueue has admitted the job, and cannot resume it",
-        remedy="Leave out queue_name, or update Kueue: 0.15 and older know the TrainJobs of Trainer 2.1 only",
+        remedy="Leave out queue_name: Kueue 0.15 and older know the TrainJobs of Trainer 2.1 only",
         cause=Cause.NOT_STARTED,
     ),
     entry(
