@@ -257,8 +257,10 @@ class _Waiting:
         """Read the phase, which the pods have a say in: a suspension that does not work is told as one that does."""
         if self._trainjob is None or (self.report is not None and self.report.phase.final):
             return
-        report = phase_of(self._trainjob, trainer_job=self._spec.trainer_job, may_be_suspended=not self._running_pods)
-        says_suspended = phase_of(self._trainjob, trainer_job=self._spec.trainer_job).phase is Phase.QUEUED
+        report = phase_of(self._trainjob, trainer_job=self._spec.trainer_job)
+        says_suspended = report.phase is Phase.QUEUED
+        if says_suspended and self._running_pods:
+            report = phase_of(self._trainjob, trainer_job=self._spec.trainer_job, may_be_suspended=False)
         if self.report is None or not (says_suspended and report.phase is Phase.STARTING):
             # Else its last pods are on their way out: nothing starts.
             self.report = report

@@ -16,6 +16,7 @@ from airflow_kubeflow_trainer.cluster.waiting import WaitSpec
 from airflow_kubeflow_trainer.config.actions import OnFinishAction, OnKillAction
 from airflow_kubeflow_trainer.exceptions import ConfigError, ConflictError, KubeflowTrainerError, NotFoundError
 from airflow_kubeflow_trainer.hooks.trainer import KubeflowTrainerHook, run_blocking
+from airflow_kubeflow_trainer.operators.failing import failing_for_good
 from airflow_kubeflow_trainer.operators.rendered import to_yaml
 from airflow_kubeflow_trainer.trainjob.diagnosis import Cause
 from airflow_kubeflow_trainer.trainjob.identity import ON_KILL_ANNOTATION, TaskIdentity
@@ -89,9 +90,10 @@ def submit(operator: Task, identity: TaskIdentity) -> Submitted:
             runtime, warning = await read_runtime(api, operator.runtime, operator.runtime_kind, assumed=assumed)
             if warning:
                 log.warning(warning)
-            options = operator.options(identity, runtime, api.namespace)
-            check_that_it_can_be_suspended(options, operator.on_kill_action)
-            manifest = operator.build_manifest(options)
+            with failing_for_good():
+                options = operator.options(identity, runtime, api.namespace)
+                check_that_it_can_be_suspended(options, operator.on_kill_action)
+                manifest = operator.build_manifest(options)
             # For whoever finds it when nobody waits any more (cluster/leftovers.py).
             manifest["metadata"]["annotations"][ON_KILL_ANNOTATION] = operator.on_kill_action.value
             operator.show_manifest(manifest)

@@ -12,7 +12,7 @@ from podobjects import CREATED, pod_object, running, terminated
 
 from airflow_kubeflow_trainer.cluster.events import MAX_PODS
 from airflow_kubeflow_trainer.cluster.feed import Feed, Feeds
-from airflow_kubeflow_trainer.cluster.followers import MAX_FOLLOWED
+from airflow_kubeflow_trainer.cluster.followers import MAX_FOLLOWED, MAX_TOLD
 from airflow_kubeflow_trainer.cluster.tails import MAX_TAILS, READ_LINES
 from airflow_kubeflow_trainer.cluster.waiting import Outcome, WaitSpec, wait
 from airflow_kubeflow_trainer.cluster.watch import WatchEvent, WatchType
@@ -104,7 +104,8 @@ async def test_of_a_thousand_pods_that_fail_at_once_few_are_asked_after(log_node
     assert len(followed) == (1 if log_nodes == () else MAX_FOLLOWED)
     assert len(api.logs) - len(followed) <= MAX_TAILS
     assert all(asked["tail_lines"] == READ_LINES for asked in api.logs if not asked.get("follow"))
-    assert len(reporter.lines) + len(reporter.notes) < 100
+    # Of those that are not followed, the last words of eight.
+    assert len(reporter.lines) + len(reporter.notes) <= len(followed) + 2 * MAX_TOLD + 1
 
 
 async def test_of_a_thousand_pods_that_do_not_start_few_are_asked_after() -> None:
@@ -122,6 +123,16 @@ async def test_of_a_thousand_pods_that_do_not_start_few_are_asked_after() -> Non
     assert len(str(outcome.diagnosis)) < 2000
 
 
+async def test_the_words_of_a_run_that_has_been_followed_by_another_are_read_where_they_are_kept() -> None:
+    pods = [pod_object("n0", state=running(), last_state=terminated(3), restarts=1)]
+
+    outcome, api = await outcome_of([trainjob(1, {})], pods, Recorder(), max_restarts=0, get_logs=False)
+
+    assert outcome.diagnosis is not None
+    assert "exit code 3" in outcome.diagnosis.message
+    assert (outcome.log_tail, [asked["previous"] for asked in api.logs]) == (("the last words",), [True])
+
+
 async def test_the_first_end_is_the_end_though_trainer_takes_it_back_and_trains_again() -> None:
     """As Trainer 2.3 does where the JobSet of a TrainJob that failed is deleted (trainer#3737)."""
     reporter = Recorder()
@@ -131,7 +142,7 @@ async def test_the_first_end_is_the_end_though_trainer_takes_it_back_and_trains_
     first = pod_object("n0", state=terminated(3), phase="Failed")
     second = pod_object("n1", state=running(), created="2026-01-01T00:01:00Z")
 
-    outcome, _ = await outcome_of(told, [first, second], reporter)
+    outcome, _ = await outcome_of(told, [first, second], reporter, get_logs=False)
 
     assert outcome.diagnosis is not None
     assert (outcome.diagnosis.cause, outcome.alive) == (Cause.USER_CODE, False)

@@ -12,6 +12,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from airflow.providers.common.compat.sdk import AirflowFailException
 from airflow.sdk import DAG
 from airflow.sdk.exceptions import TaskDeferred
 
@@ -365,6 +366,24 @@ def test_the_admissions_words_reach_the_user_as_they_are(hook: KubeflowTrainerHo
         TrainJobRejectedError, match=r"must not have reserved envs, invalid envs configured: \[PET_NNODES\]"
     ):
         shell.execute(task.context())
+
+
+def test_a_field_that_is_wrong_ends_the_task_whatever_its_retries_and_a_refusal_does_not(
+    hook: KubeflowTrainerHook, task: Task
+) -> None:
+    wrong = operator("true")
+    wrong.labels = {"team": "no label!"}
+    with pytest.raises(ConfigError, match=r"^labels") as refused:
+        wrong.execute(task.context())
+    assert isinstance(refused.value, AirflowFailException)
+    assert type(refused.value).__name__ == "ConfigError"
+
+    missing = operator("true")
+    missing.runtime = "no-such-runtime"
+    with pytest.raises(TrainJobRejectedError) as rejected:
+        missing.execute(task.context())
+    # Somebody may make it meanwhile.
+    assert not isinstance(rejected.value, AirflowFailException)
 
 
 def test_deleting_a_trainjob_that_holds_the_only_copy_of_the_model_is_refused_at_parse() -> None:

@@ -57,6 +57,17 @@ async def test_an_image_that_must_not_be_pulled_and_is_not_there_fails_at_once(
     assert 'Container image "acme/none" is not present with pull policy of Never' in message
 
 
+async def test_an_image_that_cannot_be_pulled_now_may_be_pulled_later(
+    api: TrainJobApi, make: Any, reporter: Any
+) -> None:
+    job = await make("true", trainer={"image": "acme/none"})
+
+    outcome = await wait(api, spec_of(job, startup_timeout=4), reporter)
+
+    assert "startup_timeout (4 s)" in not_started(outcome)
+    assert "acme/none" in not_started(outcome)
+
+
 async def test_an_init_containers_image_is_looked_at_too(api: TrainJobApi, make: Any, reporter: Any) -> None:
     runtime = await runtime_with(api, {"initContainers": [{"name": "fetch", "image": "My Image"}]})
 

@@ -84,7 +84,8 @@ async def test_a_pod_that_its_node_takes_away_is_the_infrastructures_fault(
 async def test_a_pod_that_comes_again_after_an_eviction_is_no_failure(
     api: TrainJobApi, make: Any, node: Client
 ) -> None:
-    training = Training(api, await make("echo up; sleep 3"))
+    # Such a run is not counted: it is none of the training's failures.
+    training = Training(api, await make("echo up; sleep 3"), max_restarts=0)
     await training.up()
 
     await node_operations.drain(node, NODE)
@@ -97,7 +98,8 @@ async def test_a_pod_that_comes_again_after_an_eviction_is_no_failure(
 async def test_a_pod_that_somebody_deletes_comes_again_and_is_no_failure(
     api: TrainJobApi, make: Any, node: Client
 ) -> None:
-    training = Training(api, await make("echo up; sleep 3"))
+    # Such a run is not counted: it is none of the training's failures.
+    training = Training(api, await make("echo up; sleep 3"), max_restarts=0)
     await training.up()
 
     [pod] = await api.pods(training.name)
