@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-from tests.local.cli.conftest import Answer, Run, TrainJobs
+from tests.local.cli.conftest import Run, TrainJobs
+from tests.local.runtimes import gives_up_at_once
 
 IMPORT = "python3 -c 'import peft_of_tomorrow'"
-
-
-def explained(run: Run, *arguments: str) -> Answer:
-    """Ask until there is something to explain: for a moment the container runs again, and all seems well."""
-    while (answer := run("diagnose", *arguments)).code == 0:
-        pass
-    return answer
 
 
 def test_a_failed_training_is_explained_with_what_to_do_and_in_the_words_that_a_wait_ends_with(
     run: Run, trainjobs: TrainJobs
 ) -> None:
-    name = trainjobs.create(IMPORT)
+    name = trainjobs.create(IMPORT, runtimeRef={"name": trainjobs.ask(gives_up_at_once)})
     waited = run("logs", "-f", name)
 
-    told = explained(run, name)
+    told = run("diagnose", name)
 
     assert told.code == 1
     cause = "The image has no Python module peft_of_tomorrow"
@@ -30,7 +24,7 @@ def test_a_failed_training_is_explained_with_what_to_do_and_in_the_words_that_a_
     assert cause in waited.err
     assert "Add its package to packages_to_install" in waited.err
 
-    found = explained(run, name, "-o", "json").json
+    found = run("diagnose", name, "-o", "json").json
     assert found["diagnosis"]["name"] == "module-missing"
     assert found["log_tail"][-1] == "ModuleNotFoundError: No module named 'peft_of_tomorrow'"
 

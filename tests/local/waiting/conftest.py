@@ -12,10 +12,8 @@ from airflow_kubeflow_trainer.cluster.client import Client
 from airflow_kubeflow_trainer.cluster.credentials import from_kubeconfig
 from airflow_kubeflow_trainer.cluster.trainjobs import TrainJobApi
 from airflow_kubeflow_trainer.local.cluster import LocalCluster
+from tests.local import runtimes
 from tests.reporting import Recorder
-
-RESTARTS_ONCE = "fails-once"
-"""A runtime like torch-distributed whose Jobs give up at the first failure."""
 
 
 @pytest.fixture
@@ -57,20 +55,7 @@ async def make(api: TrainJobApi) -> AsyncIterator[Callable[..., Any]]:
 
 @pytest.fixture
 async def gives_up_at_once(api: TrainJobApi) -> str:
-    """A runtime whose Jobs fail with their first container, so that a test need not wait for seven."""
-    from airflow_kubeflow_trainer.cluster.resources import CLUSTER_TRAINING_RUNTIMES
-    from airflow_kubeflow_trainer.exceptions import NotFoundError
-
-    try:
-        await api.get_runtime(RESTARTS_ONCE)
-    except NotFoundError:
-        runtime = await api.get_runtime("torch-distributed")
-        runtime["metadata"] = {"name": RESTARTS_ONCE, "labels": runtime["metadata"]["labels"]}
-        (job,) = runtime["spec"]["template"]["spec"]["replicatedJobs"]
-        job["template"]["spec"]["backoffLimit"] = 0
-        job["template"]["spec"]["template"]["spec"]["restartPolicy"] = "Never"
-        await api.client.create(CLUSTER_TRAINING_RUNTIMES.path(), runtime)
-    return RESTARTS_ONCE
+    return await runtimes.gives_up_at_once(api)
 
 
 def mounting(volume: dict[str, Any], *, name: str = "extra") -> dict[str, Any]:

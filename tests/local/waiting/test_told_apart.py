@@ -126,6 +126,7 @@ async def test_a_pod_that_somebody_deletes_comes_again_and_is_no_failure(
             id="a full disk",
         ),
         pytest.param("kill -SEGV $$$$", {}, Cause.USER_CODE, ["signal 11"], id="a crash"),
+        pytest.param("kill -USR2 $$$$", {}, Cause.USER_CODE, ["exit code 140, signal 12"], id="a signal"),
     ],
 )
 async def test_a_training_that_fails_by_itself_says_how(

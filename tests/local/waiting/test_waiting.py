@@ -24,7 +24,8 @@ def cause_of(outcome: Outcome) -> Cause | None:
 
 
 async def test_a_training_is_told_from_its_start_to_its_end(api: TrainJobApi, make: Any, reporter: Any) -> None:
-    job = await make("echo one; printf '10%%\\r50%%\\r100%%\\n'; echo two")
+    # Not over before anybody looks.
+    job = await make("sleep 1; echo one; printf '10%%\\r50%%\\r100%%\\n'; echo two")
 
     outcome = await wait(api, spec_of(job), reporter)
 
@@ -297,7 +298,7 @@ async def test_a_suspension_that_does_not_work_is_not_believed(
     pod = runtime["spec"]["template"]["spec"]["replicatedJobs"][0]["template"]["spec"]["template"]["spec"]
     pod["containers"][0]["volumeMounts"] = [{"name": "initializer", "mountPath": "/workspace"}]
     await api.client.create(CLUSTER_TRAINING_RUNTIMES.path(), runtime)
-    job = await make("echo up; sleep 4", runtime="claims-without-policy")
+    job = await make("echo up; sleep 8", runtime="claims-without-policy")
     up = asyncio.Event()
     reporter.on_line = lambda text: up.set()
     ended = asyncio.create_task(wait(api, spec_of(job), reporter))
