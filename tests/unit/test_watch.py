@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
-from airflow_kubeflow_trainer.cluster import watch
+from airflow_kubeflow_trainer.cluster import patience, watch
+from airflow_kubeflow_trainer.cluster.patience import LAST_DELAY_SECONDS
 from airflow_kubeflow_trainer.cluster.resources import TRAINJOBS
-from airflow_kubeflow_trainer.cluster.watch import GIVE_UP_SECONDS, LAST_DELAY_SECONDS, Watch, WatchType
+from airflow_kubeflow_trainer.cluster.watch import GIVE_UP_SECONDS, Watch, WatchType
 from airflow_kubeflow_trainer.exceptions import ApiError, ClusterUnreachableError
 
 EMPTY = {"items": [], "metadata": {"resourceVersion": "7"}}
@@ -57,7 +58,8 @@ class Server:
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Server:
     server = Server()
-    monkeypatch.setattr(watch, "time", SimpleNamespace(monotonic=lambda: server.now))
+    for module in (patience, watch):
+        monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: server.now))
     monkeypatch.setattr(asyncio, "sleep", server.nap)
     return server
 
