@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from airflow_kubeflow_trainer.trainjob.ended import Ended
 from airflow_kubeflow_trainer.trainjob.identity import TaskIdentity
 from airflow_kubeflow_trainer.trainjob.phase import Phase, phase_of
+from airflow_kubeflow_trainer.trainjob.pods import seconds
 
 RESTARTED = "was restarted in place"
 TOOK_OVER = "took over"
@@ -40,6 +43,22 @@ def wrong_owners(trainjobs: Iterable[Mapping[str, Any]], tries: Mapping[str, Try
         for run, last in tries.items()
         if Phase.SUCCEEDED not in [phase_of(each, trainer_job="node").phase for each in owned[last]]
     ]
+
+
+def side_by_side(trainjobs: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Say which TrainJobs of one task began before the one before had ended: a try does not begin before that."""
+    found, tasks = [], defaultdict(list)
+    for trainjob in trainjobs:
+        identity, ended = TaskIdentity.of(trainjob), Ended.of(trainjob)
+        if identity is not None and ended is not None:
+            began = seconds(trainjob["metadata"]["creationTimestamp"]) or 0.0
+            key = identity.dag_id, identity.run_id, identity.task_id, identity.map_index
+            tasks[key].append((began, seconds(ended.ended_at) or 0.0, ended.name))
+    for all_of_one in tasks.values():
+        for (_, end, earlier), (began, _, later) in itertools.pairwise(sorted(all_of_one)):
+            if began < end:
+                found.append(f"{later} began {end - began:.0f} s before {earlier}, of an earlier try, had ended")
+    return found
 
 
 def wrong_lines(log: Iterable[str], wanted: Iterable[str]) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from airflow_kubeflow_trainer.trainjob.identity import TaskIdentity
-from tests.soak.audit import wrong_lines, wrong_owners
+from tests.soak.audit import side_by_side, wrong_lines, wrong_owners
 
 WANTED = ["line 1", "line 2"]
 
@@ -37,6 +37,19 @@ def test_trainjobs_that_are_one_too_many_or_left_behind_are_named() -> None:
     assert wrong_owners([trainjob("a", 1, ended)], {"r": ("ti", 2)}) == [
         "run r succeeded, and no TrainJob of its last try did"
     ]
+
+
+def test_trainjobs_of_one_task_that_trained_at_the_same_time_are_named() -> None:
+    def trained(name: str, number: int, began: int, ended: int) -> dict[str, Any]:
+        over = {"type": "Complete", "status": "True", "lastTransitionTime": f"2026-01-01T00:00:{ended}Z"}
+        made = trainjob(name, number, {"conditions": [over]})
+        made["metadata"] |= {"creationTimestamp": f"2026-01-01T00:00:{began}Z", "uid": name, "namespace": "default"}
+        return made
+
+    first = trained("a", 1, 10, 30)
+
+    assert side_by_side([trained("b", 2, 30, 40), first]) == []
+    assert side_by_side([trained("b", 2, 25, 40), first]) == ["b began 5 s before a, of an earlier try, had ended"]
 
 
 def trainjob(name: str, number: int, status: dict[str, Any]) -> dict[str, Any]:

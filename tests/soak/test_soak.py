@@ -22,7 +22,7 @@ from demo.airflow_stack import AirflowStack
 from tests.airflow.administration import NAMESPACE, Cluster
 from tests.airflow.stack import airflow_stack
 from tests.proxy import Proxy, proxy_in_thread
-from tests.soak.audit import wrong_lines, wrong_owners
+from tests.soak.audit import side_by_side, wrong_lines, wrong_owners
 from tests.soak.harm import TRIGGERERS, Harm
 
 TRAINJOBS = int(os.environ.get("SOAK_TRAINJOBS", "20"))
@@ -93,6 +93,7 @@ def test_none_is_lost_doubled_or_left_behind(
         "get", f"/apis/trainer.kubeflow.org/v1alpha1/namespaces/{NAMESPACE}/trainjobs"
     )["items"]
     assert wrong_owners(trainjobs, good) == []
+    assert side_by_side(trainjobs) == []
     logs = {run: _log(airflow, dag, run, task["try_number"]) for (dag, run), task in tasks.items() if dag == "trains"}
     for log in logs.values():
         wrong = wrong_lines([line.text for line in log], LINES)
