@@ -166,7 +166,7 @@ def table(size: int, found: dict[str, list[Figures]]) -> str:
     """Markdown: the medians of all rounds, and how many times ours the peer's are."""
     rounds = len(found["ours"])
     lines = [
-        f"### {size:,} deferred jobs ({rounds} rounds)\n",
+        f"### {size:,} deferred jobs ({rounds} round{'s' * (rounds > 1)})\n",
         "| | ours | KubernetesJobTrigger | ratio |",
         "|---|---|---|---|",
     ]
