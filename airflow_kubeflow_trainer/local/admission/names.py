@@ -41,6 +41,10 @@ _LABEL_VALUE_MESSAGE = (
     " end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is"
     " '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')"
 )
+_CONFIG_KEY_MESSAGE = (
+    "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or 'KEY_NAME',  or"
+    " 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')"
+)
 ANNOTATIONS_LIMIT_BYTES = 256 * 1024
 
 
@@ -116,6 +120,16 @@ def qualified_name_problems(value: str) -> list[str]:
         problems.append("name part must be non-empty")
     problems += [f"name part {why}" for why in _too_long(name, 63)]
     return problems + _mismatch(_QUALIFIED, name, _QUALIFIED_MESSAGE)
+
+
+def config_key_problems(value: str) -> list[str]:
+    """Say what keeps a value from being a key of a Secret or ConfigMap."""
+    problems = _too_long(value, 253) + _mismatch("[-._a-zA-Z0-9]+", value, _CONFIG_KEY_MESSAGE)
+    if value in (".", ".."):
+        problems.append(f"must not be '{value}'")
+    elif value.startswith(".."):
+        problems.append("must not start with '..'")
+    return problems
 
 
 def domain_prefixed_path_errors(path: str, value: str) -> list[FieldError]:

@@ -20,6 +20,7 @@ from airflow_kubeflow_trainer.local.admission.names import (
     qualified_name_problems,
     subdomain_problems,
 )
+from airflow_kubeflow_trainer.local.controller.env_validation import env_errors
 from airflow_kubeflow_trainer.local.controller.jobs import Job
 from airflow_kubeflow_trainer.local.controller.validation import CreationError
 from airflow_kubeflow_trainer.local.quantity import canonical_quantity, parse_quantity
@@ -91,6 +92,7 @@ def _volume_errors(volume: Mapping[str, Any], path: str) -> Iterator[FieldError]
 def _container_errors(container: Mapping[str, Any], path: str, volumes: set[str]) -> Iterator[FieldError]:
     if not container.get("image"):
         yield required(f"{path}.image")
+    yield from env_errors(container.get("env", []), f"{path}.env")
     for i, source in enumerate(container.get("envFrom", [])):
         for kind in ("configMapRef", "secretRef"):
             if source.get(kind) is not None and not source[kind].get("name"):

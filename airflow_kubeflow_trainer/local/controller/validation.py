@@ -5,6 +5,8 @@ A TrainJob that fails here was admitted; only events tell.
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterator, Set
 from typing import Any
 
@@ -15,6 +17,8 @@ from airflow_kubeflow_trainer.local.controller.jobs import claim_name, claim_tem
 from airflow_kubeflow_trainer.local.trainer.jobset import JobSet
 
 _RANDOM_SUFFIX_LENGTH = 6
+_NOT_IN_YAML = re.compile("[\x7f-\x84\x86-\x9f\ufffe\uffff]")
+"""What JSON has as it stands, and YAML forbids: the JobSet that Trainer applies is read as YAML."""
 
 
 class CreationError(Exception):
@@ -27,6 +31,10 @@ def check_jobset(trainjob: dict[str, Any], jobset: JobSet, *, existing_claims: S
     :param existing_claims: names of claims that are there already, and not this TrainJob's.
     :raises CreationError: the JobSet would be refused.
     """
+    if _NOT_IN_YAML.search(json.dumps([jobset.annotations, jobset.spec], ensure_ascii=False, default=str)):
+        raise CreationError(
+            "error decoding YAML: error converting YAML to JSON: yaml: control characters are not allowed"
+        )
     name = trainjob["metadata"]["name"]
     for i, job in enumerate(jobset.spec.get("replicatedJobs", [])):
         if not job["template"]["spec"]["template"]["spec"].get("containers"):

@@ -98,6 +98,18 @@ async def test_a_failure_that_repeats_is_one_event_that_counts(cluster):
             "spec.template.spec.containers[0].image: Required value",
             id="no image",
         ),
+        pytest.param(
+            {"trainer": {"env": [{"name": "A=B", "value": "1"}]}},
+            'spec.template.spec.containers[0].env[0].name: Invalid value: "A=B": a valid environment variable name must'
+            " consist only of printable ASCII characters other than '='",
+            id="a variable that cannot be told from its value",
+        ),
+        pytest.param(
+            {"trainer": {"env": [{"name": "A", "valueFrom": {"fieldRef": {"fieldPath": "spec.foo"}}}]}},
+            'spec.template.spec.containers[0].env[0].valueFrom.fieldRef.fieldPath: Invalid value: "spec.foo": error'
+            " converting fieldPath: field label not supported: spec.foo",
+            id="a variable from a field that there is not",
+        ),
     ],
 )
 async def test_a_job_that_kubernetes_refuses_is_told_on_the_jobset(cluster, spec, words):
@@ -118,3 +130,11 @@ async def test_a_volume_of_the_claims_name_is_refused(cluster):
         WEBHOOK + '"job" is invalid: spec.replicatedJobs[2].template.spec.template.spec.volumes[0].name: Invalid value:'
         ' "initializer": volume name conflicts with VolumeClaimPolicy template name: initializer'
     )
+
+
+async def test_a_character_that_yaml_has_not_is_told_on_the_trainjob(cluster):
+    await cluster.submit(trainer={"env": [{"name": "A", "value": "\x7f"}]})
+    await cluster.settle()
+    ((_, _, reason, message),) = cluster.events()
+    assert reason == "TrainJobResourcesCreationFailed"
+    assert message.endswith("yaml: control characters are not allowed")
