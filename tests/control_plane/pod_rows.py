@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tests.control_plane.admission_rows import CREATIONS, TUNE, Object, patch, pod, trainjob
+from tests.control_plane.mistakes import MISTAKES
 from tests.control_plane.own_runtimes import OWN_RUNTIMES
 
 QWEN = {"name": "torchtune-qwen2.5-1.5b"}
@@ -24,6 +25,11 @@ def volume(**source: Any) -> Object:
 def tolerating(**toleration: Any) -> Object:
     """A TrainJob with one toleration."""
     return trainjob(runtimePatches=patch([pod(tolerations=[toleration])]))
+
+
+def variable(source: Object, **more: Any) -> Object:
+    """A TrainJob with one variable from a source."""
+    return trainjob(trainer={"env": [{"name": "A", "valueFrom": source, **more}]})
 
 
 def limits(**amounts: str | int) -> Object:
@@ -217,6 +223,41 @@ OWN: dict[str, Object] = {
     "a request for GPUs that is not its limit": trainjob(
         trainer={"resourcesPerNode": {"limits": {"nvidia.com/gpu": 1}, "requests": {"nvidia.com/gpu": 2}}}
     ),
+    "names that variables may have": trainjob(
+        trainer={"env": [{"name": name} for name in ("1", "a b", ".", "~", "-")]}
+    ),
+    "a variable's name beyond ASCII": trainjob(trainer={"env": [{"name": "ü"}]}),
+    "a variable's name with a tab": trainjob(trainer={"env": [{"name": "a\tb"}]}),
+    "a variable that YAML cannot hold": trainjob(trainer={"env": [{"name": "A", "value": "\x7f"}]}),
+    "a variable that YAML can just hold": trainjob(
+        trainer={"env": [{"name": "A", "value": "\x00\x1b\x85\ufeff\ud7ff"}]}
+    ),
+    "a variable from no source": variable({}),
+    "a variable from two sources": variable({**SECRET, "fieldRef": {"fieldPath": "metadata.name"}}),
+    "a variable from a secret without a name": variable({"secretKeyRef": {"key": "k"}}),
+    "a variable from a secret that none can be called": variable({"secretKeyRef": {"name": "A b", "key": "k"}}),
+    "a variable from no key": variable({"secretKeyRef": {"name": "s", "key": ""}}),
+    "a variable from a key that none can be": variable({"configMapKeyRef": {"name": "c", "key": "a b"}}),
+    "a variable from a key without an end": variable({"configMapKeyRef": {"name": "c", "key": "k" * 254}}),
+    "a variable from a folder": variable({"configMapKeyRef": {"name": "c", "key": ".."}}),
+    "a variable from beside a folder": variable({"configMapKeyRef": {"name": "c", "key": "..a"}}),
+    **{
+        f"a variable from the field {field}": variable({"fieldRef": {"fieldPath": field}})
+        for field in (
+            *("", "spec.foo", "spec.host", "status.podIPs", "status.phase", "spec.schedulerName", "metadata.labels"),
+            *("metadata.name['a']", "metadata.labels['a b']", "metadata.labels['A']", "metadata.annotations['A/b']"),
+        )
+    },
+    **{
+        f"a variable from the resource {resource}/{divisor}": variable(
+            {"resourceFieldRef": {"resource": resource, "divisor": divisor}}
+        )
+        for resource, divisor in (
+            *(("", "1"), ("cpu", "1"), ("limits.nvidia.com/gpu", "1"), ("limits.hugepages-2Mi", "1Mi")),
+            *(("limits.cpu", "1m"), ("limits.cpu", "2"), ("requests.memory", "1m"), ("limits.ephemeral-storage", "3")),
+            ("limits.hugepages-2Mi", "2"),
+        )
+    },
     "born suspended": trainjob(suspend=True),
 }
 OF_OWN_RUNTIMES = {
@@ -227,4 +268,6 @@ ROWS: dict[str, Object] = {
     **{name: row for name, row in CREATIONS.items() if row.get("kind") == "TrainJob"},
     **OWN,
     **OF_OWN_RUNTIMES,
+    # What admission lets pass, and we do not.
+    **{f"refused by us: {name}": mistake.trainjob for name, mistake in MISTAKES.items() if mistake.later},
 }
