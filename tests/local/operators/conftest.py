@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from typing import Any
+from uuid import uuid4
 
 import pytest
+from airflow.sdk import DAG
 from airflow.sdk.bases.operator import ExecutorSafeguard
 
 from airflow_kubeflow_trainer.hooks.trainer import KubeflowTrainerHook
 from airflow_kubeflow_trainer.local.cluster import LocalCluster
-from tests.shell_operator import Task
+from tests.shell_operator import ShellOperator, Task
 
 
 @pytest.fixture(autouse=True)
@@ -32,3 +35,18 @@ def task(hook: KubeflowTrainerHook) -> Iterator[Task]:
     for trainjob in hook.list():
         if task.run_id in (trainjob["metadata"].get("annotations") or {}).values():
             hook.delete(trainjob["metadata"]["name"])
+
+
+def operator(script: str, **kwargs: Any) -> ShellOperator:
+    with DAG(f"d_{uuid4().hex}"):
+        return ShellOperator(
+            task_id="t", script=script, kubernetes_conn_id="test_cluster", **{"deferrable": False} | kwargs
+        )
+
+
+def mine(hook: KubeflowTrainerHook, task: Task) -> list[dict[str, Any]]:
+    return [tj for tj in hook.list() if task.run_id in (tj["metadata"].get("annotations") or {}).values()]
+
+
+async def event_of(trigger: Any) -> Any:
+    return (await anext(trigger.run())).payload
