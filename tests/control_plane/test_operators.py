@@ -15,22 +15,26 @@ from airflow_kubeflow_trainer.hooks.trainer import KubeflowTrainerHook
 from tests.control_plane.access import documented_token
 from tests.control_plane.plane import ControlPlane
 from tests.local.operators.conftest import outside_of_a_task_runner, task
+from tests.local.operators.test_both_ways import (
+    test_a_trainjob_that_is_gone_when_its_task_resumes_is_not_missed,
+)
 from tests.local.operators.test_execution import (
     test_a_creation_whose_answer_was_lost_is_not_repeated,
     test_a_kill_that_comes_after_the_end_keeps_what_was_trained,
     test_a_new_try_ends_what_an_earlier_one_left_running,
-    test_a_queue_or_suspension_that_would_hang_is_refused_with_the_remedy,
-    test_a_runtime_that_does_not_exist_is_named_with_those_that_do,
     test_a_signal_during_the_creation_leaves_nothing_behind,
-    test_a_strangers_trainjob_is_not_adopted,
     test_a_task_that_waits_on_the_worker_ends_with_its_trainjob,
-    test_a_trainjob_that_cannot_be_suspended_or_resumed_is_left_as_it_is,
-    test_a_trainjob_that_is_gone_when_its_task_resumes_is_not_missed,
     test_a_trainjob_that_outlives_its_time_is_not_left_to_itself,
     test_a_try_that_runs_twice_submits_once,
     test_a_worker_that_is_told_to_end_deletes_its_trainjob,
-    test_the_admissions_words_reach_the_user_as_they_are,
     test_what_becomes_of_a_trainjob_that_ended,
+)
+from tests.local.operators.test_refusing import (
+    test_a_queue_or_suspension_that_would_hang_is_refused_with_the_remedy,
+    test_a_runtime_that_does_not_exist_is_named_with_those_that_do,
+    test_a_strangers_trainjob_is_not_adopted,
+    test_a_trainjob_that_cannot_be_suspended_or_resumed_is_left_as_it_is,
+    test_the_admissions_words_reach_the_user_as_they_are,
 )
 
 pytestmark = [pytest.mark.usefixtures("node"), pytest.mark.timeout(180)]

@@ -28,7 +28,7 @@ def upsert_port(container: Container, port: dict[str, Any]) -> None:
 
 def env_variable(variable: dict[str, Any]) -> dict[str, Any]:
     """Return a TrainJob's variable as Trainer copies it: ``valueFrom`` wins over ``value``."""
-    if variable.get("valueFrom"):
+    if variable.get("valueFrom") is not None:
         return {"name": variable["name"], "valueFrom": variable["valueFrom"]}
     return {"name": variable["name"], "value": variable.get("value", "")}
 
