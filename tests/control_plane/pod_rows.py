@@ -229,9 +229,7 @@ OWN: dict[str, Object] = {
     "a variable's name beyond ASCII": trainjob(trainer={"env": [{"name": "ü"}]}),
     "a variable's name with a tab": trainjob(trainer={"env": [{"name": "a\tb"}]}),
     "a variable that YAML cannot hold": trainjob(trainer={"env": [{"name": "A", "value": "\x7f"}]}),
-    "a variable that YAML can just hold": trainjob(
-        trainer={"env": [{"name": "A", "value": "\x00\x1b\ufeff\ud7ff"}]}
-    ),
+    "a variable that YAML can just hold": trainjob(trainer={"env": [{"name": "A", "value": "\x00\x1b\ufeff\ud7ff"}]}),
     "a variable from no source": variable({}),
     "a variable from two sources": variable({**SECRET, "fieldRef": {"fieldPath": "metadata.name"}}),
     "a variable from a secret without a name": variable({"secretKeyRef": {"key": "k"}}),
