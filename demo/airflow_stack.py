@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import os
+import random
 import secrets
 import socket
 import sys
@@ -168,9 +170,12 @@ class AirflowStack:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports of 127.0.0.1 that nobody has just now."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    """Ports of 127.0.0.1 that nobody has just now, below those that outgoing connections are given."""
+    dice, sockets = random.SystemRandom(), list[socket.socket]()
     try:
+        while len(sockets) < count:
+            with contextlib.suppress(OSError):
+                sockets.append(socket.create_server(("127.0.0.1", dice.randrange(20_000, 32_000))))
         return [opened.getsockname()[1] for opened in sockets]
     finally:
         for opened in sockets:
