@@ -55,6 +55,8 @@ def schemas() -> dict[str, Any]:
     """Return the parts of Trainer's schema of runtime patches, as scripts/vendor_trainer.py took them over."""
     text = (resources.files(__package__) / "kubernetes.json").read_text(encoding="utf-8")
     found: dict[str, Any] = json.loads(text)
+    # Left out, Trainer's webhook makes it null, which the schema then refuses.
+    found["volume"]["properties"]["projected"]["required"] = ["sources"]
     return found
 
 

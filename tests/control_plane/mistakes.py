@@ -252,6 +252,7 @@ MISTAKES: dict[str, Mistake] = {
     ),
     "a misspelt volume": patched({"volumes": [{"name": "v", "emptydir": {}}]}),
     "a volume of no claim": patched({"volumes": [{"name": "v", "persistentVolumeClaim": {}}]}, later="no Job"),
+    "a projected volume of nothing": patched({"volumes": [{"name": "v", "projected": {}}]}),
     "text for a volume": patched({"volumes": [{"name": "v", "emptyDir": "yes"}]}),
     "a size that is none": patched({"volumes": [{"name": "v", "emptyDir": {"sizeLimit": "much"}}]}),
     "a mount without a path": patched(
