@@ -84,6 +84,12 @@ def required(field: str, detail: str = "") -> FieldError:
     return FieldError(type=ErrorType.REQUIRED, field=field, detail=detail)
 
 
+def not_supported(field: str, value: Any, known: Iterable[Any]) -> FieldError:
+    """Name what would be right, in the order that is given."""
+    detail = f"supported values: {', '.join(map(json.dumps, known))}"
+    return FieldError(type=ErrorType.NOT_SUPPORTED, field=field, value=value, detail=detail)
+
+
 def not_found(field: str, value: Any) -> FieldError:
     return FieldError(type=ErrorType.NOT_FOUND, field=field, value=value)
 

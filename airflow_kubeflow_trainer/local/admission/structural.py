@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import json
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -12,6 +11,7 @@ from airflow_kubeflow_trainer.local.admission.errors import (
     ErrorType,
     FieldError,
     invalid,
+    not_supported,
     required,
 )
 
@@ -154,13 +154,7 @@ def _wrong_type(value: Any, wanted: str, path: str) -> FieldError:
 
 def _value_errors(value: Any, schema: Schema, path: str) -> Iterator[FieldError]:
     if "enum" in schema and value not in schema["enum"]:
-        supported = ", ".join(json.dumps(item) for item in sorted(schema["enum"]))
-        yield FieldError(
-            type=ErrorType.NOT_SUPPORTED,
-            field=path,
-            value=value,
-            detail=f"supported values: {supported}",
-        )
+        yield not_supported(path, value, sorted(schema["enum"]))
     if isinstance(value, int) and not isinstance(value, bool):
         if value < schema.get("minimum", value):
             yield invalid(

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from airflow_kubeflow_trainer.local.admission.errors import ErrorType, FieldError, invalid, required
+from airflow_kubeflow_trainer.local.admission.errors import FieldError, invalid, not_supported, required
 from airflow_kubeflow_trainer.local.admission.names import (
     config_key_problems,
     qualified_name_problems,
@@ -93,7 +93,7 @@ def _field_errors(reference: Mapping[str, Any], path: str) -> Iterator[FieldErro
         words = f"error converting fieldPath: field label does not support subscript: {field}"
         yield invalid(f"{path}.fieldPath", field, words)
     elif field in _NOT_FOR_VARIABLES:
-        yield _not_supported(f"{path}.fieldPath", field, _FIELDS)
+        yield not_supported(f"{path}.fieldPath", field, sorted(_FIELDS))
     elif field not in (*_FIELDS, "spec.host"):
         yield invalid(f"{path}.fieldPath", field, f"error converting fieldPath: field label not supported: {field}")
 
@@ -103,15 +103,10 @@ def _resource_errors(reference: Mapping[str, Any], path: str) -> Iterator[FieldE
     if not resource:
         yield required(f"{path}.resource")
     elif resource not in _RESOURCES and not resource.startswith(_HUGE_PAGES):
-        yield _not_supported(f"{path}.resource", resource, _RESOURCES)
+        yield not_supported(f"{path}.resource", resource, sorted(_RESOURCES))
     divisor = reference.get("divisor") or 0
     kind = "hugepages" if resource.startswith(_HUGE_PAGES) else resource.partition(".")[2]
     if resource and kind in _DIVISORS and parse_quantity(divisor) != 0:
         known, words = _DIVISORS[kind]
         if canonical_quantity(divisor) not in known:
             yield invalid(f"{path}.divisor", resource, f"only divisor's values {words}")
-
-
-def _not_supported(path: str, value: str, known: Sequence[str]) -> FieldError:
-    words = ", ".join(f'"{name}"' for name in sorted(known))
-    return FieldError(type=ErrorType.NOT_SUPPORTED, field=path, value=value, detail=f"supported values: {words}")

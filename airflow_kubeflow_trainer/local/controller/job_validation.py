@@ -12,6 +12,7 @@ from airflow_kubeflow_trainer.local.admission.errors import (
     aggregate,
     invalid,
     not_found,
+    not_supported,
     required,
 )
 from airflow_kubeflow_trainer.local.admission.names import (
@@ -162,10 +163,4 @@ def _toleration_errors(toleration: Mapping[str, Any], path: str) -> Iterator[Fie
         yield invalid(f"{path}.operator", toleration["value"], "value must be empty when `operator` is 'Exists'")
     elif operator not in ("", *_OPERATORS):
         known = (*_OPERATORS, *_COMPARING) if operator in _COMPARING else _OPERATORS
-        supported = ", ".join(f'"{name}"' for name in known)
-        yield FieldError(
-            type=ErrorType.NOT_SUPPORTED,
-            field=f"{path}.operator",
-            value=operator,
-            detail=f"supported values: {supported}",
-        )
+        yield not_supported(f"{path}.operator", operator, known)
