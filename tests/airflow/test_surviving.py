@@ -7,6 +7,7 @@ import os
 import signal
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,21 @@ def reads_the_runtime(request: web.Request) -> bool:
     return "clustertrainingruntimes" in request.path
 
 
+@contextmanager
+def stalled(airflow: AirflowStack, run: Run) -> Iterator[None]:
+    """Have the triggerer stand still, and a second one take over this run's trigger; both as before in the end."""
+    airflow.pause("triggerer")
+    airflow.start_component("triggerer", name=SPARE)
+    try:
+        wait_until(
+            run.log, lambda log: log.count("(ID ") >= 2, what="the trigger on the second triggerer", timeout=TIMEOUT
+        )
+        yield
+    finally:
+        airflow.pause("triggerer", on=False)
+        airflow.kill(SPARE)
+
+
 def test_a_triggerer_that_stalls_and_comes_back_ends_nothing_that_another_has_taken_over(
     airflow: AirflowStack, cluster: Any, watched: Proxy
 ) -> None:
@@ -60,12 +76,7 @@ def test_a_triggerer_that_stalls_and_comes_back_ends_nothing_that_another_has_ta
     ends.until_training()
     moves = Run(airflow, cluster, "shell", script)
     moves.until_training()
-    airflow.pause("triggerer")
-    airflow.start_component("triggerer", name=SPARE)
-    try:
-        wait_until(
-            moves.log, lambda log: log.count("(ID ") >= 2, what="the trigger on the second triggerer", timeout=TIMEOUT
-        )
+    with stalled(airflow, moves):
         airflow.pause("triggerer", on=False)
 
         assert moves.until()["state"] == "success"
@@ -83,9 +94,6 @@ def test_a_triggerer_that_stalls_and_comes_back_ends_nothing_that_another_has_ta
         assert watched.count("delete") == 0
         ends.mark("failed")
         ends.until_trainjobs(0)
-    finally:
-        airflow.pause("triggerer", on=False)
-        airflow.kill(SPARE)
 
 
 def test_a_triggerer_that_stalls_while_another_one_sees_the_end_deletes_nothing_when_it_comes_back(
@@ -94,12 +102,7 @@ def test_a_triggerer_that_stalls_while_another_one_sees_the_end_deletes_nothing_
     nap = Nap()
     run = Run(airflow, cluster, "shell", f"echo it runs; {nap}; echo it ends")
     run.until_training()
-    airflow.pause("triggerer")
-    airflow.start_component("triggerer", name=SPARE)
-    try:
-        wait_until(
-            run.log, lambda log: log.count("(ID ") >= 2, what="the trigger on the second triggerer", timeout=TIMEOUT
-        )
+    with stalled(airflow, run):
         # The first one hears of nothing that comes now, and when it goes on it does not hear of it either.
         watched.cut()
         nap.end()
@@ -113,9 +116,6 @@ def test_a_triggerer_that_stalls_while_another_one_sees_the_end_deletes_nothing_
         assert len(run.trainjobs()) == 1
         assert watched.count("delete") == 0
         assert run.log().splitlines().count("it ends") == 1
-    finally:
-        airflow.pause("triggerer", on=False)
-        airflow.kill(SPARE)
 
 
 def test_the_time_that_a_task_may_take_does_not_begin_anew_with_another_triggerer(
