@@ -15,6 +15,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import psutil
+
 from demo.airflow_api import AirflowApi, wait_until
 from demo.processes import ProcessFamily
 
@@ -103,6 +105,10 @@ class AirflowStack:
     def pause(self, component: str, *, on: bool = True) -> None:
         """Let one of the components stand still, as a machine does that is out of memory; or go on."""
         self._family.pause(component, on=on)
+
+    def supervisor(self, component: str) -> psutil.Process:
+        """The process that looks after one of the components, without those that do its work."""
+        return self._family.leader(component)
 
     def start_component(self, component: str, *, name: str | None = None) -> None:
         """Start a component; one that was killed has no more than its database to go on from.

@@ -72,9 +72,13 @@ class ProcessFamily:
             process.kill()
         leader.wait()
 
+    def leader(self, name: str) -> psutil.Process:
+        """The process that was started by this name."""
+        return psutil.Process(self._leaders[name].pid)
+
     def pause(self, name: str, *, on: bool) -> None:
         """Stop a process and all its descendants where they stand, or let them go on."""
-        leader = psutil.Process(self._leaders[name].pid)
+        leader = self.leader(name)
         for process in (leader, *leader.children(recursive=True)):
             process.suspend() if on else process.resume()
 

@@ -32,6 +32,9 @@ class Recorder:
         self.timed.append((line.timestamp, text))
         self.on_line(text)
 
+    async def drain(self) -> None:
+        pass
+
     def note(self, text: str, at: datetime | None = None) -> None:
         self.notes.append(text)
         if at is not None:

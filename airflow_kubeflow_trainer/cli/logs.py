@@ -76,6 +76,9 @@ class _Teller:
             self.broken = error
             self.on_broken_pipe()
 
+    async def drain(self) -> None:
+        pass
+
     def phase(self, report: PhaseReport) -> None:
         tell(f"# {report}")
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Literal
 
-from airflow_kubeflow_trainer.cluster.logs import LogFollower, LogLine, Note, just_before
+from airflow_kubeflow_trainer.cluster.logs import Drain, LogFollower, LogLine, Note, just_before
 from airflow_kubeflow_trainer.cluster.trainjobs import TrainJobApi
 from airflow_kubeflow_trainer.trainjob.pods import Pod
 from airflow_kubeflow_trainer.trainjob.runtime import DATASET_INITIALIZER, MODEL_INITIALIZER
@@ -18,6 +19,11 @@ MAX_FOLLOWED = 32
 """Each costs a connection."""
 MAX_TOLD, TAIL_LINES = 8, 20
 """Of so many nodes that fail and are not followed so many lines are told."""
+SILENT_SECONDS, LONGEST_SECONDS = 15.0, 200.0
+"""How long the end of a log is waited for without a line, and at all, once the TrainJob has ended.
+
+Airflow ends a deferral five minutes after our own deadline.
+"""
 _INITIALIZERS = (DATASET_INITIALIZER, MODEL_INITIALIZER)
 
 
@@ -34,6 +40,7 @@ class Followers:
         trainer_job: str,
         log_nodes: LogNodes,
         emit: Callable[[LogLine], None],
+        drain: Drain,
         note: Note,
         restarted: Callable[[str], None],
     ) -> None:
@@ -41,12 +48,14 @@ class Followers:
         self._trainer_job = trainer_job
         self._log_nodes = log_nodes
         self._emit = emit
+        self._drain = drain
         self._note = note
         self._restarted = restarted
         self._followers: dict[tuple[str, int], LogFollower] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._told: set[tuple[str, int]] = set()
         self._too_many = False
+        self._lines = 0
 
     @property
     def tail(self) -> tuple[str, ...]:
@@ -81,23 +90,43 @@ class Followers:
         for line in tail:
             self._emit(replace(line, step=step_of(pod, self._trainer_job)))
 
-    async def until_read(self, pod_uid: str, run: int) -> None:
-        """Wait until all that one run of a container wrote has been emitted; at once where it is none of ours."""
-        for follower in self._followers.values():
-            await follower.until_read(pod_uid, run)
+    async def read_out(self, last: tuple[str, int] | None = None) -> None:
+        """Read what there is, and no pods that come later, as long as lines come; tell where that was not all.
 
-    async def read_out(self) -> None:
-        """Read what there is, and no pods that come later."""
-        for follower in self._followers.values():
-            follower.finish()
-        if self._tasks:
-            await asyncio.wait(self._tasks)
+        :param last: uid of a pod, and number of the run of its container that is the last to be read.
+        """
+        reading = asyncio.create_task(self._read_all() if last is None else self._read_until(*last))
+        until, silent = time.monotonic() + LONGEST_SECONDS, False
+        try:
+            while not (reading.done() or silent) and time.monotonic() < until:
+                before = self._lines
+                await asyncio.wait({reading}, timeout=SILENT_SECONDS)
+                silent = self._lines == before
+            if not reading.done():
+                why = f"no line came for {SILENT_SECONDS:g} s" if silent else f"it took over {LONGEST_SECONDS:g} s"
+                self._note(f"The log was not read to its end: {why}", None)
+        finally:
+            reading.cancel()
 
     async def close(self) -> None:
         """Stop reading."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _read_all(self) -> None:
+        for follower in self._followers.values():
+            follower.finish()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+
+    async def _read_until(self, pod_uid: str, run: int) -> None:
+        for follower in self._followers.values():
+            await follower.until_read(pod_uid, run)
+
+    def _tell(self, line: LogLine) -> None:
+        self._lines += 1
+        self._emit(line)
 
     def _follower_of(self, pod: Pod) -> LogFollower | None:
         place = pod.job, pod.index
@@ -108,7 +137,8 @@ class Followers:
                 job=pod.job,
                 index=pod.index,
                 step="" if first else step_of(pod, self._trainer_job),
-                emit=self._emit,
+                emit=self._tell,
+                drain=self._drain,
                 note=self._note,
                 restarted=self._restarted if first else lambda pod: None,
             )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -43,6 +43,8 @@ class LogLine:
 
 Note = Callable[[str, datetime | None], None]
 """Told what happens to a log, and when, by the clock that its lines have; None: now."""
+Drain = Callable[[], Awaitable[None]]
+"""Waits until another line can be taken."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,7 @@ class LogFollower:
         index: int = 0,
         step: str = "",
         emit: Callable[[LogLine], None],
+        drain: Drain,
         note: Note,
         restarted: Callable[[str], None] = lambda pod: None,
     ) -> None:
@@ -78,6 +81,7 @@ class LogFollower:
         self._index = index
         self._step = step
         self._emit = emit
+        self._drain = drain
         self._note = note
         self._restarted = restarted
         self._runs: asyncio.Queue[_Run | None] = asyncio.Queue()
@@ -142,7 +146,9 @@ class LogFollower:
         finally:
             self._reading = None
             task.cancel()
-        if not task.cancelled() and (error := task.exception()) is not None:
+        if task.cancelled():
+            self._note(f"Pod {run.pod.name} was deleted while its log was read, whose end may be missing", None)
+        elif (error := task.exception()) is not None:
             self._note(f"The log of pod {run.pod.name} cannot be read: {error}", None)
 
     def _tell_mark(self, before: datetime | None) -> None:
@@ -197,6 +203,7 @@ class LogFollower:
                 if line is not None:
                     self.tail.append(line.text)
                     self._emit(line)
+                    await self._drain()
 
     def _is_over(self, run: _Run) -> bool:
         pod = self._latest.get(run.pod.uid)

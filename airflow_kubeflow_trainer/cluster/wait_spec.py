@@ -68,6 +68,9 @@ class Reporter(Protocol):
     def line(self, line: LogLine) -> None:
         """The training wrote a line."""
 
+    async def drain(self) -> None:
+        """Wait until more lines can be taken: a training may write faster than they are told."""
+
     def note(self, text: str, at: datetime | None = None) -> None:
         """Something worth a line in the log; with the moment that it has there, where it is not now."""
 

@@ -41,8 +41,8 @@ from airflow_kubeflow_trainer.trainjob.phase import Phase, PhaseReport, phase_of
 from airflow_kubeflow_trainer.trainjob.pods import Pod
 from airflow_kubeflow_trainer.trainjob.restarts import FailedRuns, why_not_again
 
-DRAIN_SECONDS = 15.0
-"""How long the end of the log is waited for once the TrainJob has ended."""
+TAILS_SECONDS = 15.0
+"""How long the last lines of pods that failed are waited for once the TrainJob has ended."""
 TAIL_LINES = 20
 DOUBT_SECONDS = 15.0
 """How long after a suspension its pods may go on before somebody is told."""
@@ -126,6 +126,7 @@ class _Waiting:
             trainer_job=spec.trainer_job,
             log_nodes=spec.log_nodes,
             emit=self._tell_line,
+            drain=reporter.drain,
             note=reporter.note,
             restarted=self._see_restart,
         )
@@ -169,12 +170,9 @@ class _Waiting:
 
     async def drain(self) -> None:
         """Let the log come to its end, or to that of the run that was the last."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(DRAIN_SECONDS):
-                if self.report is not None and self.report.phase.final:
-                    await self._followers.read_out()
-                elif self._given_up is not None:
-                    await self._followers.until_read(*self._given_up)
+        ended = self.report is not None and self.report.phase.final
+        if ended or self._given_up is not None:
+            await self._followers.read_out(None if ended else self._given_up)
 
     async def close(self) -> None:
         self._queue.close()
@@ -379,7 +377,7 @@ class _Waiting:
             # The end is known: what a watch has to complain of now changes nothing.
             with contextlib.suppress(ApiError, ClusterUnreachableError):
                 self._inbox.get_nowait()()
-        await self._tails.settle(DRAIN_SECONDS)
+        await self._tails.settle(TAILS_SECONDS)
 
     async def _diagnose_expiry(self, expiry: Expiry) -> Diagnosis:
         report = self.report or PhaseReport(Phase.STARTING)

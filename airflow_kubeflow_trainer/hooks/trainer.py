@@ -296,6 +296,9 @@ class LoggingReporter:
     def line(self, line: LogLine) -> None:
         self._log.log(level_of(line.text), f"[{line.step}] {line.text}" if line.step else line.text)
 
+    async def drain(self) -> None:
+        pass
+
     def note(self, text: str, at: datetime | None = None) -> None:
         self._log.info(text)
 

@@ -10,6 +10,7 @@ from typing import Any
 from airflow_kubeflow_trainer.cluster.logs import LogLine
 from airflow_kubeflow_trainer.trainjob.levels import level_of
 from airflow_kubeflow_trainer.trainjob.phase import Phase, PhaseReport
+from airflow_kubeflow_trainer.triggers import log_channel
 
 
 class TaskLogReporter:
@@ -27,6 +28,9 @@ class TaskLogReporter:
         text = f"[{line.step}] {line.text}" if line.step else line.text
         # With the container's own time, Airflow's reader drops what a moved trigger repeats.
         self._teller(level_of(line.text))(text, timestamp=line.timestamp.isoformat())
+
+    async def drain(self) -> None:
+        await log_channel.drain()
 
     def note(self, text: str, at: datetime | None = None) -> None:
         when = {} if at is None else {"timestamp": at.isoformat()}

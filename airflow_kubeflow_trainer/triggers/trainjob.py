@@ -17,6 +17,7 @@ from airflow_kubeflow_trainer.config.actions import OnKillAction
 from airflow_kubeflow_trainer.exceptions import ApiError, ConflictError, NotFoundError
 from airflow_kubeflow_trainer.hooks.trainer import KubeflowTrainerHook
 from airflow_kubeflow_trainer.trainjob.diagnosis import Cause, Diagnosis
+from airflow_kubeflow_trainer.triggers import log_channel
 from airflow_kubeflow_trainer.triggers.event import TrainJobEvent, event_of
 from airflow_kubeflow_trainer.triggers.record import record_of
 from airflow_kubeflow_trainer.triggers.task_state import TaskKey, announced_uid, is_over
@@ -143,6 +144,7 @@ async def wait_for_event(
         outcome = Outcome(diagnosis=Diagnosis(Cause.UNREACHABLE, f"{type(error).__name__}: {error}"), alive=True)
     if outcome.diagnosis is not None:
         log.error("TrainJob %s/%s did not succeed. %s", namespace, spec.name, outcome.diagnosis)
+    await log_channel.flush()
     return event_of(outcome, name=spec.name, namespace=namespace, uid=spec.uid, result=result, metrics=metrics)
 
 

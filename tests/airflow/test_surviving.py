@@ -326,6 +326,28 @@ def test_a_line_longer_than_any_view_is_cut_with_a_mark_and_the_whole_tries_log_
     assert "Succeeded" in log
 
 
+def test_a_training_that_writes_faster_than_airflow_reads_holds_up_no_trigger_and_loses_no_line(
+    airflow: AirflowStack, cluster: Any, watched: Proxy
+) -> None:
+    lines = [f"line {number}" for number in range(1, 3001)]
+    nap = Nap()
+    run = Run(airflow, cluster, "shell", f"echo it runs; {nap}; for i in $(seq 1 {len(lines)}); do echo line $i; done")
+    run.until_training()
+    # It reads what triggers log; the triggers themselves run in a process of its own.
+    supervisor = airflow.supervisor("triggerer")
+    supervisor.suspend()
+    try:
+        before = watched.count("list")
+        nap.end()
+        # Who waits asks for the pods when the TrainJob has ended: the event loop still turns.
+        wait_until(lambda: watched.count("list") > before, bool, what="a sign of the trigger", timeout=TIMEOUT)
+    finally:
+        supervisor.resume()
+
+    assert run.until()["state"] == "success"
+    assert [line for line in run.log().splitlines() if line.startswith("line ")] == lines
+
+
 @pytest.mark.parametrize(
     ("code", "state", "said"),
     # Of one that failed the pods, and their logs with them, may be gone by then.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import itertools
 import tracemalloc
@@ -13,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from podobjects import pod_object, terminated
 
-from airflow_kubeflow_trainer.cluster.logs import MAX_LINE, LineReader, LogFollower, fold
+from airflow_kubeflow_trainer.cluster import followers, logs
+from airflow_kubeflow_trainer.cluster.logs import MAX_LINE, LineReader, LogFollower, LogLine, fold
 from airflow_kubeflow_trainer.cluster.watch import lines
 from airflow_kubeflow_trainer.trainjob.pods import Pod
 
@@ -95,6 +97,85 @@ def test_a_line_keeps_the_time_at_which_the_container_wrote_it() -> None:
 GIGABYTE, CHUNK = 2**30, 2**20
 
 
+async def drain() -> None:
+    """Take another line at once."""
+
+
+class Stream:
+    """A pod's log that has so many lines, and then an end, or none."""
+
+    def __init__(self, lines: int, *, ends: bool) -> None:
+        self._lines = lines
+        self._ends = ends
+
+    @contextlib.asynccontextmanager
+    async def stream_log(self, pod: str, **options: Any) -> AsyncIterator[AsyncIterator[bytes]]:
+        async def chunks() -> AsyncIterator[bytes]:
+            yield b"2026-01-01T00:00:00Z x\n" * self._lines
+            if not self._ends:
+                await asyncio.Event().wait()
+
+        yield chunks()
+
+
+@pytest.mark.parametrize(
+    ("stream", "silent", "longest", "told", "notes"),
+    [
+        pytest.param(Stream(30, ends=True), 1.0, 100.0, 30, [], id="slower than the silence that is borne"),
+        pytest.param(
+            Stream(1, ends=False), 0.2, 100.0, 1, ["The log was not read to its end: no line came for 0.2 s"], id="none"
+        ),
+        pytest.param(
+            Stream(10**6, ends=True), 0.2, 0.5, ..., ["The log was not read to its end: it took over 0.5 s"], id="long"
+        ),
+    ],
+)
+async def test_the_end_of_a_log_is_waited_for_as_long_as_lines_come_and_what_is_missing_is_said(
+    monkeypatch: pytest.MonkeyPatch, stream: Stream, silent: float, longest: float, told: Any, notes: list[str]
+) -> None:
+    monkeypatch.setattr(followers, "SILENT_SECONDS", silent)
+    monkeypatch.setattr(followers, "LONGEST_SECONDS", longest)
+    seen: list[LogLine] = []
+    noted: list[str] = []
+    reading = followers.Followers(
+        stream,  # type: ignore[arg-type]
+        trainer_job="node",
+        log_nodes=(),
+        emit=seen.append,
+        drain=lambda: asyncio.sleep(0.05),
+        note=lambda text, at: noted.append(text),
+        restarted=print,
+    )
+    reading.observe(Pod.from_object(pod_object(phase="Succeeded", state=terminated(0))))
+
+    await reading.read_out()
+    await reading.close()
+
+    assert noted == notes
+    assert told in (..., len(seen))
+
+
+async def test_a_pod_that_is_deleted_while_its_log_is_read_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logs, "FORGET_SECONDS", 0.0)
+    read, noted = asyncio.Event(), []
+    follower = LogFollower(
+        Stream(1, ends=False),  # type: ignore[arg-type]
+        job="node",
+        emit=lambda line: read.set(),
+        drain=drain,
+        note=lambda text, at: noted.append(text),
+    )
+    pod = Pod.from_object(pod_object(state={"running": {}}))
+    follower.observe(pod)
+    following = asyncio.create_task(follower.run())
+    await read.wait()
+    follower.forget(pod)
+    follower.finish()
+    await following
+
+    assert noted == [f"Pod {pod.name} was deleted while its log was read, whose end may be missing"]
+
+
 @pytest.mark.parametrize("line", [100_000, GIGABYTE], ids=["in lines", "in one line"])
 async def test_a_log_of_a_gigabyte_passes_in_little_memory(line: int) -> None:
     stamp = b"2026-01-01T00:00:00.5Z "
@@ -111,7 +192,7 @@ async def test_a_log_of_a_gigabyte_passes_in_little_memory(line: int) -> None:
             yield chunks()
 
     seen: list[int] = []
-    follower = LogFollower(Api(), job="node", emit=lambda told: seen.append(len(told.text)), note=print)  # type: ignore[arg-type]
+    follower = LogFollower(Api(), job="node", emit=lambda told: seen.append(len(told.text)), drain=drain, note=print)  # type: ignore[arg-type]
     follower.observe(Pod.from_object(pod_object(phase="Succeeded", state=terminated(0))))
     follower.finish()
     tracemalloc.start()
