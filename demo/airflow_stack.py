@@ -102,6 +102,13 @@ class AirflowStack:
         """Lose one of the components, as with its machine: no signal that it could handle."""
         self._family.kill(component)
 
+    def start_again(self) -> list[str]:
+        """Start the components anew that have ended by themselves, as a service manager does; return their names."""
+        ended = self._family.ended()
+        for name in ended:
+            self.start_component(next(each for each in COMPONENTS if name.startswith(each)), name=name)
+        return ended
+
     def pause(self, component: str, *, on: bool = True) -> None:
         """Let one of the components stand still, as a machine does that is out of memory; or go on."""
         self._family.pause(component, on=on)

@@ -60,9 +60,12 @@ class ProcessFamily:
 
     def check(self) -> None:
         """Raise ProcessError if a process that was started, and not waited for, is no longer there."""
-        for name, process in self._leaders.items():
-            if process.poll() is not None:
-                raise ProcessError(f"{name} ended with exit code {process.returncode}\n{self._tail(name)}")
+        for name in self.ended():
+            raise ProcessError(f"{name} ended with exit code {self._leaders[name].returncode}\n{self._tail(name)}")
+
+    def ended(self) -> list[str]:
+        """Name the processes that were started, and not waited for, and are no longer there."""
+        return [name for name, process in self._leaders.items() if process.poll() is not None]
 
     def kill(self, name: str) -> None:
         """Send SIGKILL to a process and all its descendants, as the loss of its machine would."""

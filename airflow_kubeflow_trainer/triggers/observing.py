@@ -14,6 +14,7 @@ from airflow_kubeflow_trainer.exceptions import KubeflowTrainerError
 from airflow_kubeflow_trainer.hooks.trainer import KubeflowTrainerHook
 from airflow_kubeflow_trainer.trainjob.awaiting import Awaited, Verdict, expire
 from airflow_kubeflow_trainer.trainjob.seen import Seen, Sighting, records_of
+from airflow_kubeflow_trainer.triggers import log_channel
 
 
 class SensorEvent(TypedDict):
@@ -69,7 +70,9 @@ class TrainJobSensorTrigger(BaseTrigger):
         )
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        yield TriggerEvent(dict(await self._observe()))  # type: ignore[no-untyped-call]
+        event = await self._observe()
+        await log_channel.flush()
+        yield TriggerEvent(dict(event))  # type: ignore[no-untyped-call]
 
     async def _observe(self) -> SensorEvent:
         awaited, seen = Awaited(**self.awaited), Seen(self.seen)

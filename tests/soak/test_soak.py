@@ -76,8 +76,13 @@ def test_none_is_lost_doubled_or_left_behind(
     harm = Harm(airflow, cluster, proxy, kubeconfig, seed=SEED)
     runs = [(dag, airflow.api.trigger(dag)) for dag in map(_dag, range(TRAINJOBS))]
     harm.do_for(SECONDS)
+
+    def states() -> Counter[str]:
+        harm.mend()
+        return Counter(airflow.api.run_state(dag, run) for dag, run in runs)
+
     ended = wait_until(
-        lambda: Counter(airflow.api.run_state(dag, run) for dag, run in runs),
+        states,
         lambda states: states.keys() <= RUN_ENDED,
         what="the end of all runs",
         timeout=CALM_SECONDS,
@@ -87,8 +92,9 @@ def test_none_is_lost_doubled_or_left_behind(
 
     tasks = {(dag, run): airflow.api.task(dag, run, "run") for dag, run in runs}
     good = {run: (str(task["id"]), int(task["try_number"])) for (dag, run), task in tasks.items() if dag == "trains"}
-    states = Counter((dag, task["state"]) for (dag, _), task in tasks.items())
-    assert states == Counter((dag, "success" if dag == "trains" else "failed") for dag, _ in runs)
+    assert Counter((dag, task["state"]) for (dag, _), task in tasks.items()) == Counter(
+        (dag, "success" if dag == "trains" else "failed") for dag, _ in runs
+    )
     trainjobs = Cluster(cluster.directory, cluster.kubeconfig).call(
         "get", f"/apis/trainer.kubeflow.org/v1alpha1/namespaces/{NAMESPACE}/trainjobs"
     )["items"]
