@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Literal
 
@@ -19,11 +19,8 @@ MAX_FOLLOWED = 32
 """Each costs a connection."""
 MAX_TOLD, TAIL_LINES = 8, 20
 """Of so many nodes that fail and are not followed so many lines are told."""
-SILENT_SECONDS, LONGEST_SECONDS = 15.0, 200.0
-"""How long the end of a log is waited for without a line, and at all, once the TrainJob has ended.
-
-Airflow ends a deferral five minutes after our own deadline.
-"""
+SILENT_SECONDS, LONGEST_SECONDS = 15.0, 150.0
+"""How long the end of a log is waited for without a line, and at all, once the TrainJob has ended."""
 _INITIALIZERS = (DATASET_INITIALIZER, MODEL_INITIALIZER)
 
 
@@ -48,14 +45,17 @@ class Followers:
         self._trainer_job = trainer_job
         self._log_nodes = log_nodes
         self._emit = emit
-        self._drain = drain
+        self._take_another = drain
         self._note = note
         self._restarted = restarted
         self._followers: dict[tuple[str, int], LogFollower] = {}
-        self._tasks: list[asyncio.Task[None]] = []
+        self._reading: list[asyncio.Task[None]] = []
         self._told: set[tuple[str, int]] = set()
         self._too_many = False
         self._lines = 0
+        self._held_up = 0
+        """How many have a line in their hands for which there is no room yet."""
+        self._telling: set[asyncio.Task[None]] = set()
 
     @property
     def tail(self) -> tuple[str, ...]:
@@ -84,45 +84,61 @@ class Followers:
         if not lines or place in self._followers or full:
             return
         self._told.add(place)
-        tail = lines[-TAIL_LINES:]
-        how = pod.main.failure if pod.main is not None else "an error"
-        self._note(f"Pod {pod.name} ended with {how}; its last lines:", just_before(tail[0].timestamp))
-        for line in tail:
-            self._emit(replace(line, step=step_of(pod, self._trainer_job)))
+        telling = asyncio.create_task(self._tell_last_words(pod, lines[-TAIL_LINES:]))
+        self._telling.add(telling)
+        telling.add_done_callback(self._telling.discard)
 
-    async def read_out(self, last: tuple[str, int] | None = None) -> None:
-        """Read what there is, and no pods that come later, as long as lines come; tell where that was not all.
+    async def read_out(self) -> None:
+        """Read what there is, and no pods that come later, as long as lines come; tell where that was not all."""
+        for follower in self._followers.values():
+            follower.finish()
+        await self._as_long_as_lines_come(self._reading)
 
-        :param last: uid of a pod, and number of the run of its container that is the last to be read.
-        """
-        reading = asyncio.create_task(self._read_all() if last is None else self._read_until(*last))
-        until, silent = time.monotonic() + LONGEST_SECONDS, False
-        try:
-            while not (reading.done() or silent) and time.monotonic() < until:
-                before = self._lines
-                await asyncio.wait({reading}, timeout=SILENT_SECONDS)
-                silent = self._lines == before
-            if not reading.done():
-                why = f"no line came for {SILENT_SECONDS:g} s" if silent else f"it took over {LONGEST_SECONDS:g} s"
-                self._note(f"The log was not read to its end: {why}", None)
-        finally:
-            reading.cancel()
+    async def read_until(self, pod_uid: str, run: int) -> None:
+        """Read all that one run of a container wrote, as long as lines come; tell where that was not all."""
+        await self._as_long_as_lines_come(
+            asyncio.create_task(follower.until_read(pod_uid, run)) for follower in self._followers.values()
+        )
+
+    async def tell_out(self) -> None:
+        """Tell what has been read, and read no more."""
+        await self._as_long_as_lines_come(())
 
     async def close(self) -> None:
         """Stop reading."""
-        for task in self._tasks:
+        tasks = [*self._reading, *self._telling]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _read_all(self) -> None:
-        for follower in self._followers.values():
-            follower.finish()
-        if self._tasks:
-            await asyncio.wait(self._tasks)
+    async def _as_long_as_lines_come(self, work: Iterable[asyncio.Task[None]]) -> None:
+        pending = {*work, *self._telling}
+        until, silent = time.monotonic() + LONGEST_SECONDS, False
+        try:
+            while pending and not silent and (left := until - time.monotonic()) > 0:
+                before = self._lines
+                _, pending = await asyncio.wait(pending, timeout=min(SILENT_SECONDS, left))
+                silent = self._lines == before and not self._held_up
+        finally:
+            for task in pending:
+                task.cancel()
+        if pending:
+            why = f"no line came for {SILENT_SECONDS:g} s" if silent else f"it took over {LONGEST_SECONDS:g} s"
+            self._note(f"The log was not read to its end: {why}", None)
 
-    async def _read_until(self, pod_uid: str, run: int) -> None:
-        for follower in self._followers.values():
-            await follower.until_read(pod_uid, run)
+    async def _drain(self) -> None:
+        self._held_up += 1
+        try:
+            await self._take_another()
+        finally:
+            self._held_up -= 1
+
+    async def _tell_last_words(self, pod: Pod, lines: Sequence[LogLine]) -> None:
+        how = pod.main.failure if pod.main is not None else "an error"
+        self._note(f"Pod {pod.name} ended with {how}; its last lines:", just_before(lines[0].timestamp))
+        for line in lines:
+            await self._drain()
+            self._tell(replace(line, step=step_of(pod, self._trainer_job)))
 
     def _tell(self, line: LogLine) -> None:
         self._lines += 1
@@ -142,7 +158,7 @@ class Followers:
                 note=self._note,
                 restarted=self._restarted if first else lambda pod: None,
             )
-            self._tasks.append(asyncio.create_task(follower.run()))
+            self._reading.append(asyncio.create_task(follower.run()))
         return self._followers.get(place)
 
     def _is_wanted(self, pod: Pod) -> bool:

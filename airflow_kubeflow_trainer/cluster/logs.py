@@ -90,6 +90,7 @@ class LogFollower:
         self._latest: dict[str, Pod] = {}
         self._mark: str | None = None
         """Says that another run begins; told with its first line, whose time is the same whoever reads it."""
+        self._finishing = False
         self._reading: tuple[str, asyncio.Task[None]] | None = None
 
     def observe(self, pod: Pod) -> None:
@@ -116,6 +117,7 @@ class LogFollower:
 
     def finish(self) -> None:
         """Say that no more pods will come: :meth:`run` returns when it has read what there is."""
+        self._finishing = True
         self._runs.put_nowait(None)
 
     async def run(self) -> None:
@@ -165,6 +167,7 @@ class LogFollower:
     async def _read(self, run: _Run, reader: LineReader) -> None:
         tries_left = TRIES_AFTER_THE_END
         since: str | None = None
+        asked_at_the_end = False
         while True:
             try:
                 await self._stream(run, reader, since)
@@ -176,8 +179,10 @@ class LogFollower:
                 since = reader.since
                 await asyncio.sleep(RECONNECT_SECONDS)
                 continue
-            if run.previous or self._is_over(run):
+            if run.previous or self._is_over(run) or asked_at_the_end:
                 return
+            # Once the TrainJob has ended nobody may hear of the pod's end any more: asked once again, it has said all.
+            asked_at_the_end = self._finishing
             # A stream that ends while the container runs was cut off, by a kubelet's restart or a log's rotation; or
             # the pod's watch is a moment behind.
             since = reader.since
@@ -197,13 +202,14 @@ class LogFollower:
             since_time=since,
         ) as chunks:
             async for raw in lines(chunks, longest=LONGEST_LINE):
+                # Before the line, or all those who follow would write one more each.
+                await self._drain()
                 line = reader.read(raw)
                 if reader.moment is not None:
                     self._tell_mark(reader.moment)
                 if line is not None:
                     self.tail.append(line.text)
                     self._emit(line)
-                    await self._drain()
 
     def _is_over(self, run: _Run) -> bool:
         pod = self._latest.get(run.pod.uid)

@@ -76,7 +76,7 @@ async def wait(
             feeds.pods.subscribe(spec.name, waiting.hear_of_pod),
         ):
             diagnosis = await waiting.until_over()
-            await waiting.drain()
+            await waiting.read_out()
         if waiting.report is not None:
             waiting.tell(waiting.report)
         if recording is not None:
@@ -168,11 +168,14 @@ class _Waiting:
             self._tell_changes()
         return await self._diagnose_end(self.report)
 
-    async def drain(self) -> None:
+    async def read_out(self) -> None:
         """Let the log come to its end, or to that of the run that was the last."""
-        ended = self.report is not None and self.report.phase.final
-        if ended or self._given_up is not None:
-            await self._followers.read_out(None if ended else self._given_up)
+        if self.report is not None and self.report.phase.final:
+            await self._followers.read_out()
+        elif self._given_up is not None:
+            await self._followers.read_until(*self._given_up)
+        else:
+            await self._followers.tell_out()
 
     async def close(self) -> None:
         self._queue.close()

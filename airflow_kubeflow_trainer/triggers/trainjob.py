@@ -23,8 +23,8 @@ from airflow_kubeflow_trainer.triggers.record import record_of
 from airflow_kubeflow_trainer.triggers.task_state import TaskKey, announced_uid, is_over
 from airflow_kubeflow_trainer.triggers.tasklog import TaskLogReporter
 
-STOP_SECONDS = 20.0
-"""Bound on ending a TrainJob; Airflow's own for on_kill is 30."""
+STOP_SECONDS, KILL_FLUSH_SECONDS = 20.0, 5.0
+"""Bounds on ending a TrainJob, and on having the words about it read; Airflow's own for on_kill is 30."""
 SUPERSEDED_SECONDS = 5.0
 
 
@@ -98,12 +98,16 @@ class TrainJobTrigger(BaseTrigger):
     async def on_kill(self) -> None:
         """Stop the TrainJob, where the try that it belongs to is really over (Airflow 3.3 and later)."""
         if not self._ended:
-            await _to_its_end(self._stop_if_over())
+            await _to_its_end(self._end())
 
     async def cleanup(self) -> None:
         """Do before Airflow 3.3 what ``on_kill`` does after it: there, triggers have only this."""
         if not self._ended and self.trigger_id is not None and not hasattr(BaseTrigger, "on_kill"):
-            await _to_its_end(self._stop_if_over())
+            await _to_its_end(self._end())
+
+    async def _end(self) -> None:
+        await self._stop_if_over()
+        await log_channel.flush(KILL_FLUSH_SECONDS)
 
     async def _stop_if_over(self) -> None:
         spec, action = WaitSpec(**self.wait), OnKillAction(self.on_kill_action)

@@ -25,7 +25,7 @@ def wrong_owners(trainjobs: Iterable[Mapping[str, Any]], tries: Mapping[str, Try
 
     :param tries: the last try of each run that was to end well.
     """
-    found, owned = [], defaultdict(list)
+    found, owned, of_run = [], defaultdict(list), defaultdict(list)
     for trainjob in trainjobs:
         name = trainjob["metadata"]["name"]
         identity = TaskIdentity.of(trainjob)
@@ -33,13 +33,16 @@ def wrong_owners(trainjobs: Iterable[Mapping[str, Any]], tries: Mapping[str, Try
             found.append(f"{name} is nobody's")
             continue
         owned[identity.ti_id, identity.try_number].append(trainjob)
+        of_run[identity.run_id].append(
+            (identity.ti_id, identity.try_number, phase_of(trainjob, trainer_job="node").phase.value)
+        )
         if not phase_of(trainjob, trainer_job="node").phase.final:
             found.append(f"{name} goes on, and its try ({identity}) does not")
     for (_, number), several in owned.items():
         if len(several) > 1:
             found.append(f"one try ({number}) has {[each['metadata']['name'] for each in several]}")
     return found + [
-        f"run {run} succeeded, and no TrainJob of its last try did"
+        f"run {run} succeeded, and no TrainJob of its last try {last} did; there are {of_run[run]}"
         for run, last in tries.items()
         if Phase.SUCCEEDED not in [phase_of(each, trainer_job="node").phase for each in owned[last]]
     ]

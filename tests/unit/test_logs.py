@@ -118,10 +118,23 @@ class Stream:
         yield chunks()
 
 
+async def test_a_pod_that_was_last_seen_running_is_asked_once_again_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logs, "RECONNECT_SECONDS", 0.0)
+    told: list[LogLine] = []
+    follower = LogFollower(Stream(3, ends=True), job="node", emit=told.append, drain=drain, note=print)  # type: ignore[arg-type]
+    follower.observe(Pod.from_object(pod_object(state={"running": {}})))
+    follower.finish()
+
+    await follower.run()
+
+    assert len(told) == 3
+
+
 @pytest.mark.parametrize(
     ("stream", "silent", "longest", "told", "notes"),
     [
         pytest.param(Stream(30, ends=True), 1.0, 100.0, 30, [], id="slower than the silence that is borne"),
+        pytest.param(Stream(5, ends=True), 0.01, 100.0, 5, [], id="held up by who takes them"),
         pytest.param(
             Stream(1, ends=False), 0.2, 100.0, 1, ["The log was not read to its end: no line came for 0.2 s"], id="none"
         ),
