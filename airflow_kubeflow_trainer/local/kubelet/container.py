@@ -59,6 +59,10 @@ class ContainerRunner:
 
     def _recover(self) -> None:
         """Settle a run that an earlier kubelet began: nothing that it started outlived it."""
+        unrecorded = self._files(self._record.next_run).log
+        if "running" not in self._record.state and unrecorded.exists():
+            # Lost after the start, and before a word of it was kept.
+            self._record.run(started_at=unrecorded.stat().st_mtime)
         running = self._record.state.get("running")
         if running is None:
             return

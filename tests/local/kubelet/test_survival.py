@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import sys
@@ -103,6 +104,41 @@ async def test_a_container_that_was_running_is_restarted_as_after_a_reboot(idle:
     assert pod["status"]["phase"] == "Succeeded"
     assert status["restartCount"] == 1
     assert status["lastState"]["terminated"]["exitCode"] == 255
+
+
+async def test_a_container_that_was_lost_before_its_start_was_kept_is_restarted_with_a_log_of_its_own(
+    idle: Cluster,
+) -> None:
+    await idle.start()
+    folder = idle.directory / "pods"
+    gone_on = {"volumeMounts": [{"name": "data", "mountPath": "/data"}]}
+    script = "echo hello; test -e /data/x && exit 0; touch /data/x; sleep 1000"
+    path = await idle.run_pod(
+        "a",
+        ["sh", "-c", script],
+        container=gone_on,
+        volumes=[{"name": "data", "emptyDir": {}}],
+        restartPolicy="OnFailure",
+    )
+    await idle.running(path)
+    async with asyncio.timeout(10):
+        while not (folder / idle.uid(path) / "volumes/data/x").exists():
+            await asyncio.sleep(0.01)
+    await idle.stop()
+    # As it was when the kubelet had begun to start the container.
+    kept = folder / idle.uid(path) / "state.json"
+    record = json.loads(kept.read_text())
+    [container] = record["containers"].values()
+    container["state"] = {"waiting": {"reason": "ContainerCreating"}}
+    kept.write_text(json.dumps(record))
+    await idle.start()
+    pod = await idle.finished(path)
+
+    status = pod["status"]["containerStatuses"][0]
+    assert status["restartCount"] == 1
+    assert status["lastState"]["terminated"]["exitCode"] == 255
+    logs = sorted((folder / idle.uid(path) / "containers").rglob("*.log"))
+    assert [log.read_text().count("hello") for log in logs] == [1, 1]
 
 
 async def test_a_container_that_must_not_be_restarted_fails_after_a_reboot(idle: Cluster) -> None:
