@@ -17,7 +17,10 @@ TOOK_OVER = "took over"
 
 
 Try = tuple[str, int]
-"""Airflow's id and its number: a worker that dies before a task begins to resume leaves its id to the next try."""
+"""Airflow's id and its number: a worker that dies before a task begins to resume leaves its id to the next try.
+
+So a run may end as a try whose number is one more than that of the TrainJob that it waited for; the id is the same.
+"""
 
 
 def wrong_owners(trainjobs: Iterable[Mapping[str, Any]], tries: Mapping[str, Try]) -> list[str]:
@@ -33,18 +36,18 @@ def wrong_owners(trainjobs: Iterable[Mapping[str, Any]], tries: Mapping[str, Try
             found.append(f"{name} is nobody's")
             continue
         owned[identity.ti_id, identity.try_number].append(trainjob)
-        of_run[identity.run_id].append(
-            (identity.ti_id, identity.try_number, phase_of(trainjob, trainer_job="node").phase.value)
-        )
-        if not phase_of(trainjob, trainer_job="node").phase.final:
+        phase = phase_of(trainjob, trainer_job="node").phase
+        of_run[identity.run_id].append((identity.ti_id, identity.try_number, phase))
+        if not phase.final:
             found.append(f"{name} goes on, and its try ({identity}) does not")
     for (_, number), several in owned.items():
         if len(several) > 1:
             found.append(f"one try ({number}) has {[each['metadata']['name'] for each in several]}")
     return found + [
-        f"run {run} succeeded, and no TrainJob of its last try {last} did; there are {of_run[run]}"
+        f"run {run} succeeded, and no TrainJob of its last try {last} did; there are "
+        + ", ".join(f"{phase} of {(ti_id, number)}" for ti_id, number, phase in of_run[run])
         for run, last in tries.items()
-        if Phase.SUCCEEDED not in [phase_of(each, trainer_job="node").phase for each in owned[last]]
+        if (last[0], Phase.SUCCEEDED) not in [(ti_id, phase) for ti_id, _, phase in of_run[run]]
     ]
 
 

@@ -34,8 +34,9 @@ def test_trainjobs_that_are_one_too_many_or_left_behind_are_named() -> None:
     assert wrong_owners([trainjob("a", 1, ended), trainjob("b", 2, ended)], {"r": ("ti", 2)}) == []
     assert wrong_owners([trainjob("a", 1, ended), trainjob("b", 1, ended)], {}) == ["one try (1) has ['a', 'b']"]
     assert "goes on" in wrong_owners([trainjob("a", 1, {})], {})[0]
-    assert wrong_owners([trainjob("a", 1, ended)], {"r": ("ti", 2)}) == [
-        "run r succeeded, and no TrainJob of its last try ('ti', 2) did; there are [('ti', 1, 'Succeeded')]"
+    assert wrong_owners([trainjob("a", 1, ended)], {"r": ("ti", 2)}) == []
+    assert wrong_owners([trainjob("a", 1, ended)], {"r": ("another", 2)}) == [
+        "run r succeeded, and no TrainJob of its last try ('another', 2) did; there are Succeeded of ('ti', 1)"
     ]
 
 
