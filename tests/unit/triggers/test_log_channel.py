@@ -99,6 +99,14 @@ async def read_while(supervisor: socket.socket, work: asyncio.Future[Any]) -> li
     return [json.loads(line)["event"] for line in (found + read(supervisor)).splitlines()]
 
 
+async def until_told() -> None:
+    """Wait until something is told, and give who told it some turns to go on."""
+    while not log_channel.unread():
+        await asyncio.sleep(0)
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
 def reporter() -> TaskLogReporter:
     return TaskLogReporter(structlog.get_logger(), name="job", namespace="default")
 
@@ -188,10 +196,7 @@ async def test_an_event_is_fired_when_all_that_was_told_is_read(supervisor: sock
     waiting = asyncio.create_task(
         wait_for_event(Hook(), WaitSpec(name="job"), task, None, structlog.get_logger())  # type: ignore[arg-type]
     )
-    while not log_channel.unread():
-        await asyncio.sleep(0)
-    for _ in range(20):
-        await asyncio.sleep(0)
+    await until_told()
 
     assert not waiting.done()
     assert b"no such host" in read(supervisor)
@@ -203,10 +208,7 @@ async def test_a_trigger_that_is_killed_ends_when_its_words_about_it_are_read(su
     trigger = TrainJobTrigger(cluster={}, wait=WaitSpec(name="job").to_dict(), task=task)
     trigger._log = structlog.get_logger()
     killing = asyncio.create_task(trigger.on_kill())
-    while not log_channel.unread():
-        await asyncio.sleep(0)
-    for _ in range(20):
-        await asyncio.sleep(0)
+    await until_told()
 
     assert not killing.done()
     assert b"TrainJob job is kept" in read(supervisor)
@@ -214,12 +216,11 @@ async def test_a_trigger_that_is_killed_ends_when_its_words_about_it_are_read(su
 
 
 async def test_a_channel_that_others_never_leave_empty_is_not_waited_for_without_end(
-    supervisor: socket.socket, monkeypatch: pytest.MonkeyPatch
+    supervisor: socket.socket,
 ) -> None:
-    monkeypatch.setattr(log_channel, "FLUSH_SECONDS", 0.0)
     structlog.get_logger().info("another's line")
 
-    await log_channel.flush()
+    await log_channel.flush(0.0)
 
     assert log_channel.unread() > 0
 
