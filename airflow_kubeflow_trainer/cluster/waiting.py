@@ -21,6 +21,7 @@ from airflow_kubeflow_trainer.cluster.patience import patiently
 from airflow_kubeflow_trainer.cluster.queueing import Queue
 from airflow_kubeflow_trainer.cluster.recording import Recording
 from airflow_kubeflow_trainer.cluster.startup import Startup
+from airflow_kubeflow_trainer.cluster.suspension import Suspension
 from airflow_kubeflow_trainer.cluster.tails import Tails
 from airflow_kubeflow_trainer.cluster.trainjobs import TrainJobApi
 from airflow_kubeflow_trainer.cluster.wait_spec import Outcome as Outcome
@@ -37,15 +38,13 @@ from airflow_kubeflow_trainer.trainjob.diagnosis import (
     diagnose_not_started,
     diagnose_success,
 )
-from airflow_kubeflow_trainer.trainjob.phase import Phase, PhaseReport, phase_of
+from airflow_kubeflow_trainer.trainjob.phase import Phase, PhaseReport
 from airflow_kubeflow_trainer.trainjob.pods import Pod
 from airflow_kubeflow_trainer.trainjob.restarts import FailedRuns, why_not_again
 
 TAILS_SECONDS = 15.0
 """How long the last lines of pods that failed are waited for once the TrainJob has ended."""
 TAIL_LINES = 20
-DOUBT_SECONDS = 15.0
-"""How long after a suspension its pods may go on before somebody is told."""
 LAST_POD_SECONDS = 5.0
 """How long the end of a TrainJob is waited for when a pod of its has failed for good."""
 
@@ -112,8 +111,7 @@ class _Waiting:
         self._told_phase: str | None = recording.recorder.phase if recording is not None else None
         self._startup = Startup(api, self._evidence, reporter, now=now, heard=self._hear_of_events)
         self._queue = Queue(feeds.workloads, spec.name, spec.submitted, reporter, self._put)
-        self._running_pods: set[str] = set()
-        """Uids; while there are some, the TrainJob's word that it is suspended is not believed."""
+        self._suspension = Suspension(spec.trainer_job, reporter.warning, self._put)
         self._trainjob: dict[str, Any] | None = None
         self._tails = Tails(api, self._judge)
         self._failed_runs = FailedRuns()
@@ -131,7 +129,6 @@ class _Waiting:
             restarted=self._see_restart,
         )
         self._checking: asyncio.Task[None] | None = None
-        self._doubting = False
 
     def hear_of_trainjob(self, event: WatchEvent | Exception) -> None:
         """Take in what the feed of TrainJobs tells. Called from the feed's task: nothing is done there."""
@@ -255,29 +252,13 @@ class _Waiting:
         return None
 
     def _see_phase(self) -> None:
-        """Read the phase, which the pods have a say in: a suspension that does not work is told as one that does."""
+        """Read the phase, which the pods have a say in."""
         if self._trainjob is None or (self.report is not None and self.report.phase.final):
             return
-        report = phase_of(self._trainjob, trainer_job=self._spec.trainer_job)
-        says_suspended = report.phase is Phase.QUEUED
-        if says_suspended and self._running_pods:
-            report = phase_of(self._trainjob, trainer_job=self._spec.trainer_job, may_be_suspended=False)
-        if self.report is None or not (says_suspended and report.phase is Phase.STARTING):
-            # Else its last pods are on their way out: nothing starts.
-            self.report = report
+        self.report = self._suspension.phase_of(self._trainjob, before=self.report)
         if self.report.phase is Phase.QUEUED:
             self._evidence.start_over()
-        self._queue.see_trainjob(self._trainjob, suspended=says_suspended)
-        if says_suspended and self._running_pods and not self._doubting:
-            self._doubting = True
-            asyncio.get_running_loop().call_later(DOUBT_SECONDS, self._put, self._doubt)
-
-    def _doubt(self) -> None:
-        self._doubting = False
-        if self._trainjob is not None and self._running_pods:
-            report = phase_of(self._trainjob, trainer_job=self._spec.trainer_job)
-            if report.phase is Phase.QUEUED:
-                self._reporter.warning("It says that it is suspended, and its pods go on: the suspension did not work")
+        self._queue.see_trainjob(self._trainjob, suspended=self._suspension.said)
 
     def _check_that_it_is_there(self) -> None:
         if self._checking is None or self._checking.done():
@@ -307,14 +288,12 @@ class _Waiting:
     def _see_pod(self, event: WatchEvent) -> None:
         pod = Pod.from_object(event.object)
         self._evidence.remember(pod)
+        gone = event.type is WatchType.DELETED
         if self._recording is not None:
-            self._recording.see_pod(pod, gone=event.type is WatchType.DELETED)
-        # A trainer that is done waits for its TrainJob's end, not in a queue.
-        on = pod.phase == "Running" or (pod.phase == "Succeeded" and pod.job == self._spec.trainer_job)
-        running = on and not pod.stopping and event.type is not WatchType.DELETED
-        (self._running_pods.add if running else self._running_pods.discard)(pod.uid)
+            self._recording.see_pod(pod, gone=gone)
+        self._suspension.see_pod(pod, gone=gone)
         self._see_phase()
-        if event.type is WatchType.DELETED:
+        if gone:
             self._evidence.forget(pod)
             self._followers.forget(pod)
             return

@@ -100,7 +100,7 @@ def insist(plane: KueuePlane, name: str, *, suspend: bool) -> None:
 def test_a_suspension_is_believed_only_when_the_pods_have_ended(
     plane: KueuePlane, runtime: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("airflow_kubeflow_trainer.cluster.waiting.DOUBT_SECONDS", 2)
+    monkeypatch.setattr("airflow_kubeflow_trainer.cluster.suspension.DOUBT_SECONDS", 2)
     trains = train(None, runtime=runtime)
     trains.until_told(RUNS)
     with pytest.raises(ConfigError, match=f"suspend: TrainJobs of runtime '{runtime}' cannot be suspended"):

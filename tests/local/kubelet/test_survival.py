@@ -82,22 +82,26 @@ async def test_no_process_outlives_a_kubelet_that_is_stopped(any_cluster: Cluste
     assert not processes_with(mark)
 
 
-async def test_a_container_that_was_running_is_restarted_as_after_a_reboot(idle: Cluster) -> None:
-    await idle.start()
-    data = {"volumeMounts": [{"name": "data", "mountPath": "/data"}]}
-    script = "test -e /data/x && exit 0; touch /data/x; sleep 1000"
-    path = await idle.run_pod(
+async def left_running(cluster: Cluster) -> str:
+    """Start a pod that would run on, and end well when it is run again; leave it with the kubelet stopped."""
+    await cluster.start()
+    path: str = await cluster.run_pod(
         "a",
-        ["sh", "-c", script],
-        container=data,
+        ["sh", "-c", "echo hello; test -e /data/x && exit 0; touch /data/x; sleep 1000"],
+        container={"volumeMounts": [{"name": "data", "mountPath": "/data"}]},
         volumes=[{"name": "data", "emptyDir": {}}],
         restartPolicy="OnFailure",
     )
-    await idle.running(path)
+    await cluster.running(path)
     async with asyncio.timeout(10):
-        while not (idle.directory / "pods" / idle.uid(path) / "volumes/data/x").exists():
+        while not (cluster.directory / "pods" / cluster.uid(path) / "volumes/data/x").exists():
             await asyncio.sleep(0.01)
-    await idle.stop()
+    await cluster.stop()
+    return path
+
+
+async def test_a_container_that_was_running_is_restarted_as_after_a_reboot(idle: Cluster) -> None:
+    path = await left_running(idle)
     await idle.start()
     pod = await idle.finished(path)
     status = pod["status"]["containerStatuses"][0]
@@ -109,35 +113,20 @@ async def test_a_container_that_was_running_is_restarted_as_after_a_reboot(idle:
 async def test_a_container_that_was_lost_before_its_start_was_kept_is_restarted_with_a_log_of_its_own(
     idle: Cluster,
 ) -> None:
-    await idle.start()
-    folder = idle.directory / "pods"
-    gone_on = {"volumeMounts": [{"name": "data", "mountPath": "/data"}]}
-    script = "echo hello; test -e /data/x && exit 0; touch /data/x; sleep 1000"
-    path = await idle.run_pod(
-        "a",
-        ["sh", "-c", script],
-        container=gone_on,
-        volumes=[{"name": "data", "emptyDir": {}}],
-        restartPolicy="OnFailure",
-    )
-    await idle.running(path)
-    async with asyncio.timeout(10):
-        while not (folder / idle.uid(path) / "volumes/data/x").exists():
-            await asyncio.sleep(0.01)
-    await idle.stop()
+    path = await left_running(idle)
+    folder = idle.directory / "pods" / idle.uid(path)
     # As it was when the kubelet had begun to start the container.
-    kept = folder / idle.uid(path) / "state.json"
-    record = json.loads(kept.read_text())
+    record = json.loads((folder / "state.json").read_text())
     [container] = record["containers"].values()
     container["state"] = {"waiting": {"reason": "ContainerCreating"}}
-    kept.write_text(json.dumps(record))
+    (folder / "state.json").write_text(json.dumps(record))
     await idle.start()
     pod = await idle.finished(path)
 
     status = pod["status"]["containerStatuses"][0]
     assert status["restartCount"] == 1
     assert status["lastState"]["terminated"]["exitCode"] == 255
-    logs = sorted((folder / idle.uid(path) / "containers").rglob("*.log"))
+    logs = sorted((folder / "containers").rglob("*.log"))
     assert [log.read_text().count("hello") for log in logs] == [1, 1]
 
 

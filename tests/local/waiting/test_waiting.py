@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from airflow_kubeflow_trainer.cluster import waiting
+from airflow_kubeflow_trainer.cluster import suspension
 from airflow_kubeflow_trainer.cluster.resources import CLUSTER_TRAINING_RUNTIMES
 from airflow_kubeflow_trainer.cluster.trainjobs import TrainJobApi
 from airflow_kubeflow_trainer.cluster.waiting import Outcome, WaitSpec, wait
@@ -289,7 +289,7 @@ async def test_a_queue_that_the_cluster_does_not_have_costs_words_only(
 async def test_a_suspension_that_does_not_work_is_not_believed(
     api: TrainJobApi, make: Any, reporter: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(waiting, "DOUBT_SECONDS", 0.5)
+    monkeypatch.setattr(suspension, "DOUBT_SECONDS", 0.5)
     # As on Trainer's own TorchTune runtimes, whose claims state no retentionPolicy.
     runtime = await api.get_runtime("torch-distributed")
     claims = (await api.get_runtime("torchtune-llama3.2-1b"))["spec"]["template"]["spec"]["volumeClaimPolicies"]
