@@ -92,16 +92,15 @@ async def from_kubeconfig_dict(content: Mapping[str, Any], *, context: str | Non
     return Credentials.from_configuration(configuration)
 
 
-def in_cluster() -> Credentials:
+async def in_cluster() -> Credentials:
     """Take the service account of the pod that we run in.
 
     :raises ConfigError: there is none.
     """
-    from kubernetes_asyncio import client, config
-
+    client, config = await _kubernetes_asyncio()
     configuration = client.Configuration()
     with _as_config_error(config):
-        config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
+        config.load_incluster_config(client_configuration=configuration)
     return Credentials.from_configuration(configuration)
 
 

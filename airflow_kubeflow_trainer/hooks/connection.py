@@ -81,7 +81,7 @@ class ClusterSettings:
 
     async def _load(self) -> Credentials:
         if self.is_in_cluster():
-            return credentials.in_cluster()
+            return await credentials.in_cluster()
         if self.kube_config is not None:
             return await credentials.from_kubeconfig_dict(self.kube_config, context=self.cluster_context)
         return await credentials.from_kubeconfig(self.config_file, context=self.cluster_context)

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from airflow_kubeflow_trainer.cluster.leftovers import Standing
-from airflow_kubeflow_trainer.hooks.asking import ask
+from airflow_kubeflow_trainer.hooks.asking import Together, ask
 
 XCOM_KEY = "trainjob"
 """XCom under which each try says, before it waits, which TrainJob is its own: name, namespace and uid."""
@@ -40,12 +40,11 @@ async def is_over(task: TaskKey, uid: str) -> bool:
 
 async def standing(task: TaskKey, uid: str) -> Standing:
     """Tell how the try stands that has created the TrainJob with this uid."""
-    from asgiref.sync import sync_to_async
-
-    states = await ask(sync_to_async(_states)(task))
-    if not states:
+    states = await _states.ask((task.dag_id, task.run_id, task.task_id))
+    key = task.task_id if task.map_index < 0 else f"{task.task_id}_{task.map_index}"
+    if key not in states:
         return Standing.UNKNOWN
-    state = next(iter(states.values()))
+    state = states[key]
     return judge(state, announced=None if state in _ENDED_STATES else await announced_uid(task), uid=uid)
 
 
@@ -68,20 +67,22 @@ async def announced_uid(task: TaskKey) -> str | None:
     return await ask(sync_to_async(_announced_uid)(task))
 
 
-def _states(task: TaskKey) -> dict[str, str | None]:
-    """Read the task instance's state, by Airflow's key for it; nothing where Airflow knows no such task instance."""
+def _ask_for_states(dag_id: str, run_id: str, task_id: str) -> dict[str, str | None]:
     from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
 
-    states = RuntimeTaskInstance.get_task_states(
-        dag_id=task.dag_id,
-        task_ids=[task.task_id],
-        run_ids=[task.run_id],
-        map_index=task.map_index,
-    )
-    # Of a mapped task the key is its id and map index.
-    keys = (task.task_id, f"{task.task_id}_{task.map_index}")
-    found = {key: state for key, state in states.get(task.run_id, {}).items() if key in keys}
+    states = RuntimeTaskInstance.get_task_states(dag_id=dag_id, task_ids=[task_id], run_ids=[run_id])
+    found = states.get(run_id, {})
     return {key: None if state is None else str(getattr(state, "value", state)) for key, state in found.items()}
+
+
+async def _states_of(task: tuple[str, str, str]) -> dict[str, str | None]:
+    """Read the states of a task in a run, mapped or not, by Airflow's keys: its id, and of a mapped one its index."""
+    from asgiref.sync import sync_to_async
+
+    return await sync_to_async(_ask_for_states)(*task)
+
+
+_states = Together(_states_of)
 
 
 def _announced_uid(task: TaskKey) -> str | None:

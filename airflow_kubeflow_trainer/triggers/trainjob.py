@@ -14,7 +14,7 @@ from airflow_kubeflow_trainer.cluster.ending import stop
 from airflow_kubeflow_trainer.cluster.patience import patiently
 from airflow_kubeflow_trainer.cluster.waiting import Outcome, Reporter, WaitSpec
 from airflow_kubeflow_trainer.config.actions import OnKillAction
-from airflow_kubeflow_trainer.exceptions import ApiError, ConflictError, NotFoundError
+from airflow_kubeflow_trainer.exceptions import ApiError, ConflictError, KubeflowTrainerError, NotFoundError
 from airflow_kubeflow_trainer.hooks.trainer import KubeflowTrainerHook
 from airflow_kubeflow_trainer.trainjob.diagnosis import Cause, Diagnosis
 from airflow_kubeflow_trainer.triggers import log_channel
@@ -120,13 +120,15 @@ class TrainJobTrigger(BaseTrigger):
                 if not await is_over(TaskKey(**self.task_key), spec.uid):
                     self.log.info("%s is left alone: its try goes on elsewhere", where)
                     return
-                async with KubeflowTrainerHook(**self.cluster).connect() as api:
-                    done = await patiently(partial(stop, api, action, name=spec.name, uid=spec.uid))
+                # Shared, for a thousand may be ended at once.
+                async with KubeflowTrainerHook(**self.cluster).share() as cluster:
+                    done = await patiently(partial(stop, cluster.api, action, name=spec.name, uid=spec.uid))
                 self.log.info("The task was ended: %s %s", where, done)
         except (NotFoundError, ConflictError):
             self.log.info("%s is gone already", where)
         except Exception as error:  # noqa: BLE001 (Airflow would swallow it, and nobody would know of the job left behind)
-            self.log.error("The task was ended, but %s could not be stopped, and may go on: %s", where, error)
+            why = f"not done within {STOP_SECONDS:g} s" if isinstance(error, TimeoutError) else error
+            self.log.error("The task was ended, but %s could not be stopped, and may go on: %s", where, why)
 
 
 async def wait_for_event(
@@ -144,7 +146,10 @@ async def wait_for_event(
             metrics = recording.recorder.final_metrics()
     except ApiError as error:
         outcome = Outcome(diagnosis=Diagnosis(Cause.UNREACHABLE, f"The cluster refused to tell: {error}"), alive=True)
-    except Exception as error:  # noqa: BLE001 (without an event the task would end with a bare traceback, and no clean-up)
+    except Exception as error:
+        # Without an event the task would end with a bare traceback, and no clean-up.
+        if not isinstance(error, KubeflowTrainerError):
+            log.exception("Waiting for TrainJob %s broke off", spec.name)
         outcome = Outcome(diagnosis=Diagnosis(Cause.UNREACHABLE, f"{type(error).__name__}: {error}"), alive=True)
     if outcome.diagnosis is not None:
         log.error("TrainJob %s/%s did not succeed. %s", namespace, spec.name, outcome.diagnosis)

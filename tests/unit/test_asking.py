@@ -10,7 +10,7 @@ from airflow.providers.common.compat import connection as connections
 from airflow.sdk import Connection
 
 from airflow_kubeflow_trainer.cluster.credentials import Credentials
-from airflow_kubeflow_trainer.hooks.asking import ask
+from airflow_kubeflow_trainer.hooks.asking import Together, ask
 from airflow_kubeflow_trainer.hooks.connection import ClusterSettings
 from airflow_kubeflow_trainer.hooks.trainer import KubeflowTrainerHook
 
@@ -63,6 +63,44 @@ async def test_all_who_ask_for_a_connection_at_once_share_an_answer_and_who_come
     assert asked == ["gpus"]
     assert await join() == "ml"
     assert asked == ["gpus", "gpus"]
+
+
+async def test_who_asks_while_a_question_is_on_its_way_gets_the_answer_to_the_next_one() -> None:
+    asked: list[str] = []
+    answers: asyncio.Queue[str] = asyncio.Queue()
+
+    async def question(key: str) -> str:
+        asked.append(key)
+        return await answers.get()
+
+    together = Together(question)
+    first = asyncio.create_task(together.ask("a"))
+    while not asked:
+        await asyncio.sleep(0)
+    later = [asyncio.create_task(together.ask("a")) for _ in range(3)]
+    await asyncio.sleep(0)
+    answers.put_nowait("before")
+    answers.put_nowait("after")
+
+    assert await first == "before"
+    assert await asyncio.gather(*later) == ["after"] * 3
+    assert asked == ["a", "a"]
+
+
+async def test_a_question_that_fails_fails_those_who_asked_it_and_nobody_later() -> None:
+    outcomes = iter([OSError("no answer"), "good"])
+
+    async def question(key: str) -> str:
+        outcome = next(outcomes)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    together = Together(question)
+
+    failed = await asyncio.gather(together.ask("a"), together.ask("a"), return_exceptions=True)
+    assert [str(error) for error in failed] == ["no answer"] * 2
+    assert await together.ask("a") == "good"
 
 
 async def credentials(settings: ClusterSettings) -> Credentials:

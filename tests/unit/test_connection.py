@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import json
+import threading
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
+import certifi
 import pytest
+from kubernetes_asyncio.config import incluster_config
 
+from airflow_kubeflow_trainer.cluster import credentials
 from airflow_kubeflow_trainer.cluster.client import Client
 from airflow_kubeflow_trainer.exceptions import ClusterUnreachableError, ConfigError
 from airflow_kubeflow_trainer.hooks.connection import ClusterSettings
@@ -69,6 +75,30 @@ async def test_a_kubeconfig_file_is_read(tmp_path: Path) -> None:
     credentials = await ClusterSettings.from_extras({"kube_config_path": str(path)}).credentials()
 
     assert credentials.server == "https://a.example:6443"
+
+
+async def test_in_a_pod_its_service_account_is_taken_and_the_loop_not_held_up_by_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "token").write_text("s3cret")
+    monkeypatch.setattr(incluster_config, "SERVICE_TOKEN_FILENAME", str(tmp_path / "token"))
+    monkeypatch.setattr(incluster_config, "SERVICE_CERT_FILENAME", certifi.where())
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
+    monkeypatch.setenv("KUBERNETES_SERVICE_PORT", "443")
+    imported_by = []
+
+    def import_module(name: str) -> ModuleType:
+        imported_by.append(threading.current_thread())
+        return importlib.import_module(name)
+
+    monkeypatch.setattr(credentials, "importlib", SimpleNamespace(import_module=import_module))
+
+    found = await ClusterSettings.from_extras({}, in_cluster=True).credentials()
+
+    assert found.server == "https://10.0.0.1:443"
+    assert await found.headers() == {"authorization": "Bearer s3cret"}
+    assert imported_by != [threading.current_thread()]
+    assert len(imported_by) == 1
 
 
 def test_two_ways_to_a_cluster_are_one_too_many() -> None:
