@@ -8,7 +8,7 @@ import re
 import signal
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import psutil
@@ -28,15 +28,24 @@ class Harm:
     """Does harm to an Airflow, to a cluster, and to the way between them.
 
     :param kubeconfig: of the connection, whose token is changed where the old one expires.
+    :param endless: runs whose tasks go on until they are ended.
     """
 
     def __init__(
-        self, airflow: AirflowStack, cluster: LocalCluster, proxy: Proxy, kubeconfig: Path, *, seed: int
+        self,
+        airflow: AirflowStack,
+        cluster: LocalCluster,
+        proxy: Proxy,
+        kubeconfig: Path,
+        *,
+        endless: Iterable[tuple[str, str]],
+        seed: int,
     ) -> None:
         self._airflow = airflow
         self._cluster = cluster
         self._proxy = proxy
         self._kubeconfig = kubeconfig
+        self._endless = list(endless)
         self._random = random.Random(seed)
         self._token = 0
         self.done: Counter[str] = Counter()
@@ -53,6 +62,7 @@ class Harm:
             self.expire_the_token: 2,
             self.refuse: 2,
             self.lose_answers: 1,
+            self.end_a_task: 3,
         }
         while time.monotonic() < deadline:
             [way] = self._random.choices(list(ways), weights=list(ways.values()))
@@ -92,6 +102,24 @@ class Harm:
         time.sleep(self._random.uniform(0, 4))
         self._cluster.start()
         return True
+
+    def end_a_task(self) -> bool:
+        """Mark a task that would go on for ever, or clear it, whatever it is about; there may be none."""
+        running = [(dag, run) for dag, run in self._endless if self._airflow.api.run_state(dag, run) == "running"]
+        if not running:
+            return False
+        dag, run = self._random.choice(running)
+        if self._random.random() < 0.5:
+            self._airflow.api.clear(dag, run, "run")
+        else:
+            self._airflow.api.set_task_state(dag, run, "run", "failed")
+        return True
+
+    def end_what_goes_on(self) -> None:
+        """Mark all tasks that would wait for ever."""
+        for dag, run in self._endless:
+            if self._airflow.api.task(dag, run, "run")["state"] == "deferred":
+                self._airflow.api.set_task_state(dag, run, "run", "failed")
 
     def drop_connections(self) -> bool:
         """Break off all watches."""

@@ -8,6 +8,7 @@ import pytest
 
 from airflow_kubeflow_trainer.trainjob.identity import TaskIdentity
 from tests.soak.audit import side_by_side, wrong_lines, wrong_owners
+from tests.soak.witness import two_at_once
 
 WANTED = ["line 1", "line 2"]
 
@@ -51,6 +52,15 @@ def test_trainjobs_of_one_task_that_trained_at_the_same_time_are_named() -> None
 
     assert side_by_side([trained("b", 2, 30, 40), first]) == []
     assert side_by_side([trained("b", 2, 25, 40), first]) == ["b began 5 s before a, of an earlier try, had ended"]
+
+
+def test_a_task_of_which_two_trainjobs_go_on_at_once_is_named() -> None:
+    over = {"conditions": [{"type": "Failed", "status": "True"}]}
+    leaving = trainjob("c", 3, {})
+    leaving["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+
+    assert two_at_once([trainjob("a", 1, over), trainjob("b", 2, {}), leaving]) == set()
+    assert two_at_once([trainjob("a", 1, {}), trainjob("b", 2, {})]) == {"('d', 'r', 't'): ['a', 'b']"}
 
 
 def trainjob(name: str, number: int, status: dict[str, Any]) -> dict[str, Any]:

@@ -15,23 +15,27 @@ from pathlib import Path
 
 import pytest
 
+from airflow_kubeflow_trainer.cluster import resources
 from airflow_kubeflow_trainer.cluster.credentials import from_kubeconfig
 from airflow_kubeflow_trainer.local.cluster import LocalCluster
-from demo.airflow_api import RUN_ENDED, LogLine, wait_until
+from demo.airflow_api import RUN_ENDED, wait_until
 from demo.airflow_stack import AirflowStack
 from tests.airflow.administration import NAMESPACE, Cluster
 from tests.airflow.stack import airflow_stack
 from tests.proxy import Proxy, proxy_in_thread
 from tests.soak.audit import side_by_side, wrong_lines, wrong_owners
 from tests.soak.harm import TRIGGERERS, Harm
+from tests.soak.witness import witness
 
 TRAINJOBS = int(os.environ.get("SOAK_TRAINJOBS", "20"))
 SECONDS = float(os.environ.get("SOAK_SECONDS", "120"))
 SEED = int(os.environ.get("SOAK_SEED") or random.randrange(10_000))
-ONE_IN = 5
-"""Of so many one fails."""
+KINDS = ("trains", "trains", "trains", "fails", "goes_on", "trains", "trains", "trains", "fails", "trains")
+"""What the trainings are, over and over again."""
 CALM_SECONDS = 600.0
 """How long the last may take once nobody does harm any more."""
+MAINTENANCE = "trainjob_maintenance"
+OWN_FAULT = "UserCodeError"
 LINES = [f"line {number}" for number in range(1, 25)]
 
 pytestmark = pytest.mark.timeout(SECONDS + CALM_SECONDS + 600)
@@ -61,8 +65,8 @@ def airflow(tmp_path: Path, kubeconfig: Path) -> Iterator[AirflowStack]:
     stack = airflow_stack(tmp_path / "airflow", connections=connections, dags=[Path(__file__).parent / "dags"])
     with stack:
         stack.start_component("triggerer", name=TRIGGERERS[1])
-        stack.wait_for_dag("trains")
-        stack.wait_for_dag("fails")
+        for dag in {*KINDS, MAINTENANCE}:
+            stack.wait_for_dag(dag)
         yield stack
 
 
@@ -73,42 +77,62 @@ def test_none_is_lost_doubled_or_left_behind(
     kubeconfig: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    harm = Harm(airflow, cluster, proxy, kubeconfig, seed=SEED)
     runs = [(dag, airflow.api.trigger(dag)) for dag in map(_dag, range(TRAINJOBS))]
-    harm.do_for(SECONDS)
-
-    def states() -> Counter[str]:
-        harm.mend()
-        return Counter(airflow.api.run_state(dag, run) for dag, run in runs)
-
-    ended = wait_until(
-        states,
-        lambda states: states.keys() <= RUN_ENDED,
-        what="the end of all runs",
-        timeout=CALM_SECONDS,
-    )
-    with capsys.disabled():
-        sys.stdout.write(f"\nSeed {SEED}: {dict(harm.done)}; runs: {dict(ended)}\n")
-
+    endless = [(dag, run) for dag, run in runs if dag == "goes_on"]
+    harm = Harm(airflow, cluster, proxy, kubeconfig, endless=endless, seed=SEED)
+    beside = Cluster(cluster.directory, cluster.kubeconfig)
+    with witness(beside) as two_at_once:
+        harm.do_for(SECONDS)
+        ended = _until_all_have_ended(airflow, harm, runs)
     tasks = {(dag, run): airflow.api.task(dag, run, "run") for dag, run in runs}
+    removed = _maintain(airflow)
+    with capsys.disabled():
+        sys.stdout.write(
+            f"\nSeed {SEED}: {dict(harm.done)}; runs: {dict(ended)}; ended by the maintenance: {len(removed)}\n"
+        )
+
     good = {run: (str(task["id"]), int(task["try_number"])) for (dag, run), task in tasks.items() if dag == "trains"}
     assert Counter((dag, task["state"]) for (dag, _), task in tasks.items()) == Counter(
         (dag, "success" if dag == "trains" else "failed") for dag, _ in runs
     )
-    trainjobs = Cluster(cluster.directory, cluster.kubeconfig).call(
-        "get", f"/apis/trainer.kubeflow.org/v1alpha1/namespaces/{NAMESPACE}/trainjobs"
-    )["items"]
+    trainjobs = beside.call("get", resources.TRAINJOBS.path(namespace=NAMESPACE))["items"]
     assert wrong_owners(trainjobs, good) == []
     assert side_by_side(trainjobs) == []
-    logs = {run: _log(airflow, dag, run, task["try_number"]) for (dag, run), task in tasks.items() if dag == "trains"}
-    for log in logs.values():
-        wrong = wrong_lines([line.text for line in log], LINES)
+    assert two_at_once == set()
+    for (dag, run), task in tasks.items():
+        log = airflow.api.log(dag, run, "run", try_number=task["try_number"])
+        wrong = _wrong_in_log(dag, [line.text for line in log])
         assert wrong == [], "\n".join([", ".join(wrong), *(f"{line.timestamp} {line.text}" for line in log)])
 
 
 def _dag(number: int) -> str:
-    return "fails" if number % ONE_IN == ONE_IN - 1 else "trains"
+    return KINDS[number % len(KINDS)]
 
 
-def _log(airflow: AirflowStack, dag: str, run: str, try_number: int) -> list[LogLine]:
-    return airflow.api.log(dag, run, "run", try_number=try_number)
+def _until_all_have_ended(airflow: AirflowStack, harm: Harm, runs: list[tuple[str, str]]) -> Counter[str]:
+    def states() -> Counter[str]:
+        harm.mend()
+        harm.end_what_goes_on()
+        return Counter(airflow.api.run_state(dag, run) for dag, run in runs)
+
+    return wait_until(
+        states, lambda states: states.keys() <= RUN_ENDED, what="the end of all runs", timeout=CALM_SECONDS
+    )
+
+
+def _maintain(airflow: AirflowStack) -> list[dict[str, str]]:
+    """End what no triggerer was there to end, as a user does, and say what that was."""
+    airflow.api.unpause(MAINTENANCE)
+    run = airflow.api.trigger(MAINTENANCE, conf={"kubernetes_conn_id": "soaked", "older_than_seconds": 0})
+    assert airflow.api.wait_for_run(MAINTENANCE, run, timeout=CALM_SECONDS) == "success"
+    removed: list[dict[str, str]] = airflow.api.xcom(MAINTENANCE, run, "remove_leftovers", "return_value")
+    return removed
+
+
+def _wrong_in_log(dag: str, log: list[str]) -> list[str]:
+    if dag == "goes_on":
+        return []
+    wrong = wrong_lines(log, LINES)
+    if dag == "fails" and not any(OWN_FAULT in line for line in log):
+        wrong.append("it is not said that it failed by its own fault")
+    return wrong

@@ -1,0 +1,1 @@
+../../../dags/trainjob_maintenance.py
