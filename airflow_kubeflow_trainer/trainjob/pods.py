@@ -26,6 +26,9 @@ _TAKEN_AWAY = frozenset(
 )
 """Reasons of a pod's status with which a kubelet ends or turns away a pod; ``OutOf...`` is another."""
 
+_SIGNALS = range(1, 65)
+"""Linux'; a shell ends with 128 and the number of the one that ended its program."""
+
 
 def seconds(timestamp: str | None) -> float | None:
     """Turn a Kubernetes timestamp into seconds since the epoch."""
@@ -49,7 +52,7 @@ class Termination:
 
     def __str__(self) -> str:
         words = f"exit code {self.exit_code}"
-        if self.exit_code > 128 and not self.out_of_memory:
+        if self.exit_code - 128 in _SIGNALS and not self.out_of_memory:
             words += f", signal {self.exit_code - 128}"
         return f"{self.reason}, {words}" if self.reason not in ("", "Error", "Completed") else words
 

@@ -87,6 +87,14 @@ ENDING: tuple[Entry, ...] = (
         cause=Cause.INFRASTRUCTURE,
     ),
     entry(
+        "container-lost",
+        Source.CONTAINER,
+        r"(?:Unknown, exit code 255|ContainerStatusUnknown, exit code 137)\b",
+        says="The node lost the container: the machine, or its container runtime, was restarted",
+        remedy="Try again; save checkpoints now and then where nodes come and go",
+        cause=Cause.INFRASTRUCTURE,
+    ),
+    entry(
         "node-removed",
         Source.DISRUPTION,
         r"DeletionByPodGC\b",

@@ -12,6 +12,10 @@ ENDING = (
     Quoted("crashed-illegal-instruction", "exit code 132, signal 4", "Linux: 128 + SIGILL"),
     Quoted("killed-from-outside", "exit code 137, signal 9", "Linux: 128 + SIGKILL"),
     Quoted("ended-from-outside", "exit code 143, signal 15", "Linux: 128 + SIGTERM"),
+    Quoted("container-lost", "Unknown, exit code 255", f"{CONTAINERD} internal/cri/server/helpers.go:251"),
+    Quoted(
+        "container-lost", "ContainerStatusUnknown, exit code 137, signal 9", f"{K8S} pkg/kubelet/container/runtime.go"
+    ),
     # --- how the cluster ends pods ---
     Quoted(
         "preempted-by-scheduler",
