@@ -8,7 +8,7 @@ import re
 import signal
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -28,24 +28,17 @@ class Harm:
     """Does harm to an Airflow, to a cluster, and to the way between them.
 
     :param kubeconfig: of the connection, whose token is changed where the old one expires.
-    :param endless: runs whose tasks go on until they are ended.
     """
 
     def __init__(
-        self,
-        airflow: AirflowStack,
-        cluster: LocalCluster,
-        proxy: Proxy,
-        kubeconfig: Path,
-        *,
-        endless: Iterable[tuple[str, str]],
-        seed: int,
+        self, airflow: AirflowStack, cluster: LocalCluster, proxy: Proxy, kubeconfig: Path, *, seed: int
     ) -> None:
+        self.endless: list[tuple[str, str]] = []
+        """DAG and id of the runs whose tasks go on until they are ended."""
         self._airflow = airflow
         self._cluster = cluster
         self._proxy = proxy
         self._kubeconfig = kubeconfig
-        self._endless = list(endless)
         self._random = random.Random(seed)
         self._token = 0
         self.done: Counter[str] = Counter()
@@ -105,7 +98,7 @@ class Harm:
 
     def end_a_task(self) -> bool:
         """Mark a task that would go on for ever, or clear it, whatever it is about; there may be none."""
-        running = [(dag, run) for dag, run in self._endless if self._airflow.api.run_state(dag, run) == "running"]
+        running = [(dag, run) for dag, run in self.endless if self._airflow.api.run_state(dag, run) == "running"]
         if not running:
             return False
         dag, run = self._random.choice(running)
@@ -117,7 +110,7 @@ class Harm:
 
     def end_what_goes_on(self) -> None:
         """Mark all tasks that would wait for ever."""
-        for dag, run in self._endless:
+        for dag, run in self.endless:
             if self._airflow.api.task(dag, run, "run")["state"] == "deferred":
                 self._airflow.api.set_task_state(dag, run, "run", "failed")
 

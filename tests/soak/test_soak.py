@@ -77,9 +77,9 @@ def test_none_is_lost_doubled_or_left_behind(
     kubeconfig: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
+    harm = Harm(airflow, cluster, proxy, kubeconfig, seed=SEED)
     runs = [(dag, airflow.api.trigger(dag)) for dag in map(_dag, range(TRAINJOBS))]
-    endless = [(dag, run) for dag, run in runs if dag == "goes_on"]
-    harm = Harm(airflow, cluster, proxy, kubeconfig, endless=endless, seed=SEED)
+    harm.endless = [(dag, run) for dag, run in runs if dag == "goes_on"]
     beside = Cluster(cluster.directory, cluster.kubeconfig)
     with witness(beside) as two_at_once:
         harm.do_for(SECONDS)
