@@ -1,4 +1,4 @@
-"""Many tasks that are ended at one time: Airflow gives their triggers half a minute, all of them together."""
+"""What triggers do whose tasks are ended: Airflow gives them half a minute, all of them together."""
 
 from __future__ import annotations
 
@@ -46,6 +46,25 @@ def test_neither_airflow_nor_the_cluster_is_asked_more_often_for_many_tasks_that
     assert [each for each in hook.list() if run[:8] in each["metadata"]["name"]] == []
 
 
+@pytest.mark.parametrize("action", ["delete_trainjob", "suspend_trainjob"])
+def test_another_trainjob_that_has_the_name_by_now_is_left_alone(
+    hook: KubeflowTrainerHook, monkeypatch: pytest.MonkeyPatch, action: str
+) -> None:
+    run = uuid4().hex
+    first = hook.submit(suspended(f"again-{run[:8]}"))
+    trigger = waiting_for(first, run, -1, on_kill_action=action)
+    hook.delete(first["metadata"]["name"])
+    second = hook.submit(suspended(first["metadata"]["name"]) | {"spec": {"runtimeRef": {"name": "torch-distributed"}}})
+    monkeypatch.setattr(RuntimeTaskInstance, "get_task_states", lambda **_: {run: {"t": "failed"}})
+
+    asyncio.run(trigger.on_kill())
+
+    there = hook.get(first["metadata"]["name"])
+    assert there["metadata"]["uid"] == second["metadata"]["uid"]
+    assert not there["spec"].get("suspend")
+    hook.delete(first["metadata"]["name"])
+
+
 def suspended(name: str) -> dict[str, Any]:
     return {
         "apiVersion": "trainer.kubeflow.org/v1alpha1",
@@ -55,10 +74,11 @@ def suspended(name: str) -> dict[str, Any]:
     }
 
 
-def waiting_for(trainjob: dict[str, Any], run: str, index: int) -> TrainJobTrigger:
+def waiting_for(trainjob: dict[str, Any], run: str, index: int, **how: Any) -> TrainJobTrigger:
     metadata = trainjob["metadata"]
     return TrainJobTrigger(
         cluster={"kubernetes_conn_id": "test_cluster", "namespace": "default"},
         wait=WaitSpec(name=metadata["name"], uid=metadata["uid"]).to_dict(),
         task=TaskKey(dag_id="d", run_id=run, task_id="t", map_index=index).to_dict(),
+        **how,
     )
