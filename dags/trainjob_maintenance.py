@@ -2,7 +2,7 @@
 
 A task that is marked, cleared or timed out while no triggerer lives leaves its TrainJob behind. Its next try would end
 it; where there is none, this DAG does. With `claims` it also deletes the claims that a runtime retained for TrainJobs
-that are gone. One run looks at one namespace, over one connection.
+that are gone, where an earlier run saw that they were a task's. One run looks at one namespace, over one connection.
 """
 
 from __future__ import annotations

@@ -40,6 +40,9 @@ def run(options: argparse.Namespace) -> int:
 
 async def _clean(api: TrainJobApi, options: argparse.Namespace) -> list[dict[str, Any]]:
     age = float(options.older_than)
+    if options.claims and options.yes:
+        # Before a TrainJob is ended, with which the proof would go.
+        await leftovers.mark_claims(api)
     found = await leftovers.find_trainjobs(api, _ask_airflow, age_seconds=age, unknown_too=options.unknown_too)
     if options.claims:
         found += await leftovers.find_claims(api, age_seconds=age)

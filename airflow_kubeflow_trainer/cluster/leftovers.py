@@ -7,6 +7,7 @@ Airflow.
 
 from __future__ import annotations
 
+import contextlib
 import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -15,11 +16,12 @@ from enum import StrEnum
 from typing import Any
 
 from airflow_kubeflow_trainer.cluster.ending import stop
-from airflow_kubeflow_trainer.cluster.resources import TRAINJOBS
+from airflow_kubeflow_trainer.cluster.resources import PERSISTENT_VOLUME_CLAIMS, TRAINJOBS
 from airflow_kubeflow_trainer.cluster.trainjobs import TrainJobApi
 from airflow_kubeflow_trainer.config.actions import OnKillAction
 from airflow_kubeflow_trainer.exceptions import ConflictError, NotFoundError
 from airflow_kubeflow_trainer.trainjob.identity import (
+    CLAIM_ANNOTATION,
     HASH_LENGTH,
     MANAGED_BY,
     MANAGED_BY_LABEL,
@@ -31,7 +33,8 @@ from airflow_kubeflow_trainer.trainjob.pods import JOBSET_NAME_LABEL, seconds
 
 DEFAULT_AGE_SECONDS = 600.0
 """Younger ones are left alone: a try says which TrainJob is its own only some moments after it has created it."""
-_OUR_NAME = re.compile(rf"(.+-)?[t0-9a-f][0-9a-f]{{{HASH_LENGTH - 1}}}")
+_LIKE_OURS = re.compile(rf"(.+-)?[t0-9a-f][0-9a-f]{{{HASH_LENGTH - 1}}}")
+"""Names that a TrainJob of ours may have had, and somebody else's as well: ``llama-20250101``."""
 
 
 class Standing(StrEnum):
@@ -58,6 +61,8 @@ class Leftover:
     why: str
     action: OnKillAction = OnKillAction.DELETE_TRAINJOB
     """What its task wanted to become of it."""
+    proven: bool = True
+    """Whether it is ours for certain; what may be somebody else's is told of, and never touched."""
 
 
 async def find_trainjobs(
@@ -87,26 +92,43 @@ async def find_trainjobs(
     return found
 
 
+async def mark_claims(api: TrainJobApi) -> None:
+    """Write on the claims that a runtime retains for TrainJobs of ours that they are ours, while those are there.
+
+    What JobSet writes on a claim is the TrainJob's name alone, which may have been anybody's.
+    """
+    ours = {name: uid async for name, uid in _our_trainjobs(api)}
+    async for claim in _retained_claims(api):
+        metadata = claim["metadata"]
+        trainjob_uid = ours.get(metadata["labels"][JOBSET_NAME_LABEL])
+        if trainjob_uid is not None and not _is_marked(claim):
+            with contextlib.suppress(NotFoundError, ConflictError):
+                await api.annotate_claim(metadata["name"], {CLAIM_ANNOTATION: trainjob_uid}, uid=metadata["uid"])
+
+
 async def find_claims(
     api: TrainJobApi, *, age_seconds: float = DEFAULT_AGE_SECONDS, now: Callable[[], float] = time.time
 ) -> list[Leftover]:
-    """Find the claims that a runtime made for a TrainJob of ours, retained, and whose TrainJob is gone.
+    """Find the claims that a runtime retained, and whose TrainJob is gone: those marked as ours, and those that may be.
 
     What was initialized or trained there is lost with them.
     """
     found = []
     async for claim in _retained_claims(api):
-        metadata = claim["metadata"]
+        metadata, marked = claim["metadata"], _is_marked(claim)
         trainjob = metadata["labels"][JOBSET_NAME_LABEL]
         old = _age(claim, now) >= age_seconds
-        if old and _OUR_NAME.fullmatch(trainjob) and await _is_gone(api, trainjob):
-            why = f"TrainJob {trainjob} is gone"
-            found.append(Leftover(kind="PersistentVolumeClaim", name=metadata["name"], uid=metadata["uid"], why=why))
+        if old and (marked or _LIKE_OURS.fullmatch(trainjob)) and await _is_gone(api, trainjob):
+            why = f"TrainJob {trainjob} is gone" + ("" if marked else ", and nothing shows that it was a task's")
+            name, uid = metadata["name"], metadata["uid"]
+            found.append(Leftover(kind=PERSISTENT_VOLUME_CLAIMS.kind, name=name, uid=uid, why=why, proven=marked))
     return found
 
 
 async def remove(api: TrainJobApi, leftover: Leftover) -> str:
     """End or delete one, by its uid, and say what was done."""
+    if not leftover.proven:
+        return "was left alone"
     try:
         if leftover.kind == TRAINJOBS.kind:
             return await stop(api, leftover.action, name=leftover.name, uid=leftover.uid)
@@ -126,6 +148,18 @@ def _is_for(action: OnKillAction, trainjob: Mapping[str, Any]) -> bool:
     if action is OnKillAction.KEEP_TRAINJOB or phase_of(trainjob, trainer_job="").phase.final:
         return False
     return not (action is OnKillAction.SUSPEND_TRAINJOB and trainjob["spec"].get("suspend"))
+
+
+async def _our_trainjobs(api: TrainJobApi) -> AsyncIterator[tuple[str, str]]:
+    for trainjob in await api.find(label_selector=f"{MANAGED_BY_LABEL}={MANAGED_BY}"):
+        identity, name = TaskIdentity.of(trainjob), trainjob["metadata"]["name"]
+        # A copy that somebody has made of one has its labels too.
+        if identity is not None and identity.names(name):
+            yield name, trainjob["metadata"]["uid"]
+
+
+def _is_marked(claim: Mapping[str, Any]) -> bool:
+    return CLAIM_ANNOTATION in (claim["metadata"].get("annotations") or {})
 
 
 async def _retained_claims(api: TrainJobApi) -> AsyncIterator[dict[str, Any]]:

@@ -76,6 +76,15 @@ class TrainJobApi:
     async def claims(self, *, label_selector: str | None = None) -> list[dict[str, Any]]:
         return await self._list(PERSISTENT_VOLUME_CLAIMS, label_selector=label_selector)
 
+    async def annotate_claim(self, name: str, annotations: Mapping[str, str], *, uid: str) -> None:
+        """Add annotations to a claim.
+
+        :raises NotFoundError: it is gone already.
+        :raises ConflictError: another object has its name now.
+        """
+        path = PERSISTENT_VOLUME_CLAIMS.path(namespace=self.namespace, name=name)
+        await self.client.patch(path, {"metadata": {"uid": uid, "annotations": dict(annotations)}})
+
     async def delete_claim(self, name: str, *, uid: str) -> None:
         """Delete a claim with what it holds.
 

@@ -27,7 +27,8 @@ def remove_leftovers(
     :param unknown_too: also those whose task this Airflow does not know, as when its run was deleted. Not where another
         Airflow has TrainJobs in the same namespace.
     :param claims: also delete the claims that a runtime retained for TrainJobs of ours that are gone, and what was
-        trained there.
+        trained there: those that an earlier run has marked while their TrainJob was there. Others whose name may be of
+        ours are left alone, and told of.
     :param dry_run: only find them.
     :return: of each its kind, name, why nobody waits for it, and what was done.
     """
@@ -43,6 +44,9 @@ def remove_leftovers(
 
     async def _find(api: TrainJobApi) -> list[leftovers.Leftover]:
         age = older_than.total_seconds()
+        if claims and not dry_run:
+            # Before a TrainJob is ended, with which the proof would go.
+            await leftovers.mark_claims(api)
         found = await leftovers.find_trainjobs(api, _ask_airflow, age_seconds=age, unknown_too=unknown_too)
         return found + (await leftovers.find_claims(api, age_seconds=age) if claims else [])
 

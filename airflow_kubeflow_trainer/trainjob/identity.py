@@ -17,6 +17,8 @@ TASK_LABEL, TRY_LABEL = f"{PREFIX}/task", f"{PREFIX}/try-number"
 TI_ANNOTATION, _TRY_ANNOTATION = f"{PREFIX}/task-instance-id", f"{PREFIX}/try-number"
 ON_KILL_ANNOTATION = f"{PREFIX}/on-kill-action"
 """What is to become of the TrainJob when somebody ends its task."""
+CLAIM_ANNOTATION = f"{PREFIX}/trainjob-uid"
+"""On a claim that outlives its TrainJob: which TrainJob of ours it was made for (cluster/leftovers.py)."""
 HASH_LENGTH = 8
 
 
@@ -79,6 +81,10 @@ class TaskIdentity:
         """Whether a TrainJob is this very try's."""
         annotations = trainjob["metadata"].get("annotations") or {}
         return self.annotations().items() <= annotations.items()
+
+    def names(self, name: str) -> bool:
+        """Whether this try's TrainJob may be called so; a copy of it that somebody makes is called otherwise."""
+        return name.endswith(_digest(*astuple(self))[1:HASH_LENGTH])
 
     def follows(self, trainjob: Mapping[str, Any]) -> bool:
         """Whether a TrainJob is that of an earlier try of the same task instance."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -13,7 +14,6 @@ from airflow_kubeflow_trainer.cluster import leftovers
 from airflow_kubeflow_trainer.cluster.leftovers import Standing
 from airflow_kubeflow_trainer.cluster.resources import CLUSTER_TRAINING_RUNTIMES, PERSISTENT_VOLUME_CLAIMS
 from airflow_kubeflow_trainer.cluster.trainjobs import TrainJobApi
-from airflow_kubeflow_trainer.exceptions import NotFoundError
 from airflow_kubeflow_trainer.trainjob.identity import ON_KILL_ANNOTATION, TaskIdentity, trainjob_name
 
 Submit = Callable[..., Awaitable[dict[str, Any]]]
@@ -34,32 +34,34 @@ def airflow() -> Airflow:
     return Airflow()
 
 
+def manifest(*, runtime: str = "torch-distributed", on_kill: str = "delete_trainjob", **spec: Any) -> dict[str, Any]:
+    """A TrainJob as an operator makes it, whose pods never come."""
+    identity = TaskIdentity(dag_id="d", run_id=uuid4().hex, task_id="t", map_index=-1, try_number=1, ti_id="x")
+    return {
+        "apiVersion": "trainer.kubeflow.org/v1alpha1",
+        "kind": "TrainJob",
+        "metadata": {
+            "name": trainjob_name(identity),
+            "namespace": "default",
+            "labels": identity.labels(),
+            "annotations": {**identity.annotations(), ON_KILL_ANNOTATION: on_kill},
+        },
+        "spec": {
+            "runtimeRef": {"name": runtime},
+            "trainer": {"command": ["true"], "resourcesPerNode": {"limits": {"nvidia.com/gpu": "512"}}},
+            **spec,
+        },
+    }
+
+
 @pytest.fixture
 async def submit(api: TrainJobApi) -> Any:
-    """Create TrainJobs as an operator does, whose pods never come."""
     names = []
 
-    async def submit(*, runtime: str = "torch-distributed", on_kill: str = "delete_trainjob", **spec: Any) -> Any:
-        identity = TaskIdentity(dag_id="d", run_id=uuid4().hex, task_id="t", map_index=-1, try_number=1, ti_id="x")
-        name = trainjob_name(identity)
-        names.append(name)
-        return await api.create(
-            {
-                "apiVersion": "trainer.kubeflow.org/v1alpha1",
-                "kind": "TrainJob",
-                "metadata": {
-                    "name": name,
-                    "namespace": "default",
-                    "labels": identity.labels(),
-                    "annotations": {**identity.annotations(), ON_KILL_ANNOTATION: on_kill},
-                },
-                "spec": {
-                    "runtimeRef": {"name": runtime},
-                    "trainer": {"command": ["true"], "resourcesPerNode": {"limits": {"nvidia.com/gpu": "512"}}},
-                    **spec,
-                },
-            }
-        )
+    async def submit(**options: Any) -> Any:
+        trainjob = await api.create(manifest(**options))
+        names.append(name_of(trainjob))
+        return trainjob
 
     yield submit
     for trainjob in await api.find():
@@ -137,24 +139,65 @@ async def test_a_trainjob_that_has_ended_is_kept(
     assert await found(api, airflow) == []
 
 
-async def test_a_retained_claim_goes_once_its_trainjob_is_gone(api: TrainJobApi, submit: Submit) -> None:
+@pytest.fixture
+async def retaining(api: TrainJobApi) -> str:
+    """A runtime whose claims outlive their TrainJobs."""
     runtime = await api.get_runtime("torchtune-llama3.2-1b")
     runtime["metadata"] = {"name": f"torchtune-kept.{uuid4().hex[:6]}-1b", "labels": runtime["metadata"]["labels"]}
     runtime["spec"]["template"]["spec"]["volumeClaimPolicies"][0]["retentionPolicy"] = {"whenDeleted": "Retain"}
     await api.client.create(CLUSTER_TRAINING_RUNTIMES.path(), runtime)
-    trainjob = await submit(runtime=runtime["metadata"]["name"])
-    claim = f"initializer-{name_of(trainjob)}"
-    while True:
-        try:
-            await api.client.get(PERSISTENT_VOLUME_CLAIMS.path(namespace="default", name=claim))
-            break
-        except NotFoundError:
-            continue
+    return str(runtime["metadata"]["name"])
 
+
+async def claim_of(api: TrainJobApi, trainjob: dict[str, Any]) -> str:
+    """The claim that was made for a TrainJob, once it is there."""
+    claim = f"initializer-{name_of(trainjob)}"
+    async with asyncio.timeout(20):
+        while claim not in [name_of(claim) for claim in await api.claims()]:
+            await asyncio.sleep(0.01)
+    return claim
+
+
+async def test_a_retained_claim_goes_once_its_trainjob_is_gone(
+    api: TrainJobApi, submit: Submit, retaining: str
+) -> None:
+    trainjob = await submit(runtime=retaining)
+    claim = await claim_of(api, trainjob)
+
+    await leftovers.mark_claims(api)
     assert await leftovers.find_claims(api, age_seconds=0) == []
     await api.delete(name_of(trainjob))
 
     (leftover,) = await leftovers.find_claims(api, age_seconds=0)
     assert leftover.name == claim
-    await leftovers.remove(api, leftover)
+    assert await leftovers.remove(api, leftover) == "was deleted"
     assert await leftovers.find_claims(api, age_seconds=0) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "labelled"),
+    [
+        pytest.param("llama-20250101", False, id="a date"),
+        pytest.param("run-deadbeef", False, id="a word"),
+        pytest.param("llama-00c0ffee", True, id="a copy of ours"),
+    ],
+)
+@pytest.mark.parametrize("seen", [True, False], ids=["seen before it went", "never seen"])
+async def test_a_retained_claim_of_somebody_elses_trainjob_is_told_of_and_kept(
+    api: TrainJobApi, retaining: str, name: str, labelled: bool, seen: bool
+) -> None:
+    stranger = manifest(runtime=retaining)
+    stranger["metadata"] = {**(stranger["metadata"] if labelled else {"namespace": "default"}), "name": name}
+    await api.create(stranger)
+    claim = await claim_of(api, stranger)
+    try:
+        if seen:
+            await leftovers.mark_claims(api)
+        await api.delete(name)
+
+        (leftover,) = [found for found in await leftovers.find_claims(api, age_seconds=0) if found.name == claim]
+        assert "nothing shows that it was a task's" in leftover.why
+        assert await leftovers.remove(api, leftover) == "was left alone"
+        assert claim in [name_of(claim) for claim in await api.claims()]
+    finally:
+        await api.client.delete(PERSISTENT_VOLUME_CLAIMS.path(namespace="default", name=claim))
