@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import time
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
@@ -15,6 +17,9 @@ from airflow_kubeflow_trainer.exceptions import ConfigError, ConflictError, Forb
 from airflow_kubeflow_trainer.trainjob.identity import TaskIdentity
 from airflow_kubeflow_trainer.trainjob.phase import phase_of
 from airflow_kubeflow_trainer.trainjob.runtime import RuntimeView
+
+UNANSWERED_SECONDS, LOOK_SECONDS = 2.0, 0.2
+"""How long one is looked for, and how often: Airflow leaves a worker that it tells to end five seconds."""
 
 
 async def stop(api: TrainJobApi, action: OnKillAction, *, name: str, uid: str) -> str:
@@ -34,6 +39,28 @@ async def stop(api: TrainJobApi, action: OnKillAction, *, name: str, uid: str) -
             return "was suspended"
         case OnKillAction.KEEP_TRAINJOB:
             return "was kept"
+
+
+async def stop_unanswered(api: TrainJobApi, action: OnKillAction, *, name: str, identity: TaskIdentity) -> str:
+    """Carry out an OnKillAction on the TrainJob of a try that has asked for it, and has had no answer.
+
+    A request that was broken off may still be carried out, so it is looked for ``UNANSWERED_SECONDS``.
+
+    :raises NotFoundError: it is not there.
+    :raises ConfigError: it cannot be suspended.
+    """
+    until = time.monotonic() + UNANSWERED_SECONDS
+    while True:
+        try:
+            trainjob = await api.get(name)
+            break
+        except NotFoundError:
+            if time.monotonic() >= until:
+                raise
+        await asyncio.sleep(LOOK_SECONDS)
+    if not identity.owns(trainjob):
+        return "is not this try's, and is left alone"
+    return await stop(api, action, name=name, uid=trainjob["metadata"]["uid"])
 
 
 async def suspend(api: TrainJobApi, name: str, wanted: bool, *, uid: str | None = None) -> dict[str, Any]:

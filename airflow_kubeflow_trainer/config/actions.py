@@ -13,9 +13,9 @@ class OnKillAction(StrEnum):
 
     DELETE_TRAINJOB = "delete_trainjob"
     SUSPEND_TRAINJOB = "suspend_trainjob"
-    """Its pods are stopped, the object stays and can be resumed by hand."""
+    """Its pods are stopped, the object stays and can be resumed by hand, until the task is tried again."""
     KEEP_TRAINJOB = "keep_trainjob"
-    """It trains on, and nobody waits for it."""
+    """It trains on, and nobody waits for it, until the task is tried again."""
 
 
 class OnFinishAction(StrEnum):

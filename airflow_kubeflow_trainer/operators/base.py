@@ -28,7 +28,12 @@ from airflow_kubeflow_trainer.config.template import (
     from_template_list,
     has_templates,
 )
-from airflow_kubeflow_trainer.exceptions import ConfigError, KubeflowTrainerError, TrainJobDeletedError
+from airflow_kubeflow_trainer.exceptions import (
+    ConfigError,
+    KubeflowTrainerError,
+    TrainJobDeletedError,
+    TrainJobRejectedError,
+)
 from airflow_kubeflow_trainer.hooks import DEFAULT_CONN_ID
 from airflow_kubeflow_trainer.hooks.reaching import ReachesCluster
 from airflow_kubeflow_trainer.links.outside import OUTSIDE_LINKS
@@ -47,6 +52,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
     from airflow.sdk.definitions.mappedoperator import OperatorPartial
 
+    from airflow_kubeflow_trainer.operators.execution import Submitted
     from airflow_kubeflow_trainer.triggers.event import TrainJobEvent
     from airflow_kubeflow_trainer.triggers.trainjob import TrainJobTrigger
 
@@ -97,7 +103,8 @@ class TrainJobOperator(ReachesCluster, BaseOperator):
     :param on_finish_action: what becomes of a TrainJob that has ended: ``keep_trainjob`` (default),
         ``delete_trainjob``, ``delete_succeeded_trainjob``.
     :param on_kill_action: what becomes of it when somebody ends the task, or a timeout does: ``delete_trainjob``
-        (default), ``suspend_trainjob``, ``keep_trainjob``.
+        (default), ``suspend_trainjob``, ``keep_trainjob``. The task's next try, after a clear or a failure, deletes one
+        that is still alive, suspended and kept ones too: a task has one TrainJob.
     :return: where the model lies (``output``): claim_name, sub_path and path. None without ``output``.
     """
 
@@ -256,13 +263,7 @@ class TrainJobOperator(ReachesCluster, BaseOperator):
         from airflow_kubeflow_trainer.operators import execution
 
         identity = identity_of(context)
-        submitted = execution.submit(self, identity)
-        self._stop = submitted.stop
-        context["ti"].xcom_push(key="trainjob", value=submitted.announcement)
-        if self._killed:
-            # The signal came while the TrainJob was being created, when there was nothing to stop yet.
-            self._stop()
-            raise TrainJobDeletedError("The task was ended while its TrainJob was being created")
+        submitted = self._submit(context, identity)
         wait = execution.wait_spec(self, submitted, deadline=deadline_of(context, self.execution_timeout))
         if not self.deferrable:
             ended = execution.wait_here(self.hook(), identity, wait, submitted.result, self.log)
@@ -270,6 +271,32 @@ class TrainJobOperator(ReachesCluster, BaseOperator):
         if self._killed:
             raise TrainJobDeletedError("The task was ended before it could wait for its TrainJob")
         self._defer(execution.trigger(self, identity, wait, submitted.result))
+
+    def _submit(self, context: Context, identity: TaskIdentity) -> Submitted:
+        """Create the TrainJob and tell Airflow which it is; where that fails, end it, since nobody waits for it."""
+        from airflow_kubeflow_trainer.operators import execution
+
+        try:
+            submitted = execution.submit(self, identity)
+            context["ti"].xcom_push(key="trainjob", value=submitted.announcement)
+            if self._killed:
+                # The signal may have come before there was anything to stop.
+                raise TrainJobDeletedError("The task was ended while its TrainJob was being created")
+        except TrainJobRejectedError:
+            raise
+        except Exception:
+            # Not for Airflow's alarm, which is no Exception: Airflow calls on_kill after it.
+            self._stop_what_there_is()
+            raise
+        return submitted
+
+    def arm(self, stop: Callable[[], None]) -> None:
+        """Take what ends the TrainJob from now on, should this worker be told to end."""
+        self._stop = stop
+
+    def _stop_what_there_is(self) -> None:
+        if self._stop is not None:
+            self._stop()
 
     def execute_complete(
         self, context: Context, event: Mapping[str, Any] | None, awaited: Mapping[str, Any] | None = None
@@ -317,8 +344,7 @@ class TrainJobOperator(ReachesCluster, BaseOperator):
         Runs in a signal handler, so it asks neither Airflow nor this thread's event loop for anything.
         """
         self._killed = True
-        if self._stop is not None:
-            self._stop()
+        self._stop_what_there_is()
 
     def dry_run(self) -> None:
         """Print the TrainJob that would be created, as far as it is known without a cluster.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
 
-from airflow_kubeflow_trainer.cluster.ending import delete, end_earlier_tries, stop
+from airflow_kubeflow_trainer.cluster.ending import delete, end_earlier_tries, stop, stop_unanswered
 from airflow_kubeflow_trainer.cluster.followers import LogNodes
 from airflow_kubeflow_trainer.cluster.patience import patiently
 from airflow_kubeflow_trainer.cluster.submission import create_or_adopt, read_runtime
@@ -54,6 +54,7 @@ class Task(Protocol):
     def options(self, identity: TaskIdentity, runtime: RuntimeView, namespace: str) -> JobOptions: ...
     def build_manifest(self, options: JobOptions) -> dict[str, Any]: ...
     def show_manifest(self, manifest: Mapping[str, Any]) -> None: ...
+    def arm(self, stop: Callable[[], None]) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -67,8 +68,6 @@ class Submitted:
     """What the task returns where the training succeeds."""
     parts: dict[str, Any]
     """What a queue might take away of it."""
-    stop: Callable[[], None]
-    """Ends the TrainJob as ``on_kill_action`` says; safe in a signal handler, raises nothing."""
 
     @property
     def announcement(self) -> dict[str, str]:
@@ -79,10 +78,16 @@ class Submitted:
 def submit(operator: Task, identity: TaskIdentity) -> Submitted:
     """Create this try's TrainJob, or take over the one that it has created before.
 
+    From before the creation on, the operator is armed with what ends it as ``on_kill_action`` says.
+
     :raises ConfigError: a field is wrong; nothing was sent.
     :raises TrainJobRejectedError: the cluster refused it.
     """
     hook, log = operator.hook(), operator.log
+    action = operator.on_kill_action
+
+    def arm(ending: Callable[..., Awaitable[str]], name: str, **whose: Any) -> None:
+        operator.arm(partial(_end, hook, partial(ending, action=action, name=name, **whose), name, log))
 
     async def work() -> Submitted:
         async with hook.connect() as api:
@@ -92,26 +97,24 @@ def submit(operator: Task, identity: TaskIdentity) -> Submitted:
                 log.warning(warning)
             with failing_for_good():
                 options = operator.options(identity, runtime, api.namespace)
-                check_that_it_can_be_suspended(options, operator.on_kill_action)
+                check_that_it_can_be_suspended(options, action)
                 manifest = operator.build_manifest(options)
             # For whoever finds it when nobody waits any more (cluster/leftovers.py).
-            manifest["metadata"]["annotations"][ON_KILL_ANNOTATION] = operator.on_kill_action.value
+            manifest["metadata"]["annotations"][ON_KILL_ANNOTATION] = action.value
             operator.show_manifest(manifest)
             for name in await end_earlier_tries(api, identity):
                 log.warning("TrainJob %s of an earlier try was still there, and was deleted", name)
             log.info("Submitting this TrainJob:\n%s", to_yaml(manifest))
+            arm(stop_unanswered, options.name, identity=identity)
             trainjob, adopted = await create_or_adopt(api, manifest, identity)
-            name = f"{api.namespace}/{trainjob['metadata']['name']}"
+            arm(stop, options.name, uid=trainjob["metadata"]["uid"])
+            name = f"{api.namespace}/{options.name}"
             log.info("TrainJob %s %s", name, "is there already: this try had created it" if adopted else "is created")
-        metadata = trainjob["metadata"]
         return Submitted(
             trainjob=trainjob,
             trainer_job=runtime.trainer_job,
             result=output_location(options),
             parts=submitted_parts(manifest),
-            stop=lambda: _end(
-                hook, partial(stop, action=operator.on_kill_action), metadata["name"], metadata["uid"], log
-            ),
         )
 
     _ = hook.settings  # The connection is read before the event loop starts.
@@ -186,21 +189,20 @@ def clean_up(operator: Task, ended: TrainJobEvent) -> None:
         # That nobody could be asked is no reason to end what may be well.
         operator.log.error("TrainJob %s may go on, and nobody waits for it; the next try of this task ends it", name)
     elif ended["alive"]:
-        _end(operator.hook(), partial(stop, action=operator.on_kill_action), name, uid, operator.log)
+        ending = partial(stop, action=operator.on_kill_action, name=name, uid=uid)
+        _end(operator.hook(), ending, name, operator.log)
     elif finish is OnFinishAction.DELETE_TRAINJOB or (
         finish is OnFinishAction.DELETE_SUCCEEDED_TRAINJOB and ended["cause"] is None
     ):
-        _end(operator.hook(), delete, name, uid, operator.log)
+        _end(operator.hook(), partial(delete, name=name, uid=uid), name, operator.log)
 
 
-class _Ending(Protocol):
-    def __call__(self, api: TrainJobApi, *, name: str, uid: str) -> Awaitable[str]: ...
+def _end(hook: KubeflowTrainerHook, ending: Callable[[TrainJobApi], Awaitable[str]], name: str, log: Any) -> None:
+    """Carry out an ending and say what was done; safe in a signal handler, raises nothing."""
 
-
-def _end(hook: KubeflowTrainerHook, ending: _Ending, name: str, uid: str, log: Any) -> None:
     async def work() -> str:
         async with hook.connect() as api:
-            return await patiently(lambda: ending(api, name=name, uid=uid))
+            return await patiently(partial(ending, api))
 
     try:
         _ = hook.settings

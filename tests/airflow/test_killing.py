@@ -168,6 +168,19 @@ def test_a_task_that_runs_out_of_time_fails_and_leaves_nothing(
     assert watched.count("delete") == 1
 
 
+def test_a_task_that_runs_out_of_time_before_its_creation_is_answered_leaves_nothing(
+    airflow: AirflowStack, cluster: Any, watched: Proxy
+) -> None:
+    watched.hold = lambda request: 600.0 if request.method == "POST" else 0.0
+    run = Run(airflow, cluster, "shell_hurries")
+    run.until_trainjobs(1)
+
+    assert run.until("failed")["state"] == "failed"
+
+    run.until_trainjobs(0)
+    assert watched.done("post") == watched.done("delete") == 1
+
+
 def test_a_run_that_runs_out_of_time_leaves_nothing(airflow: AirflowStack, cluster: Any, watched: Proxy) -> None:
     run = Run(airflow, cluster, "shell_run_hurries")
 

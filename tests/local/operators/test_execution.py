@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import itertools
+import signal
 import threading
 import traceback
+from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4
 
 import pytest
-from airflow.sdk.exceptions import TaskDeferred
+from airflow.sdk.exceptions import AirflowTaskTimeout, TaskDeferred
+from airflow.sdk.execution_time.timeout import timeout
 
-from airflow_kubeflow_trainer.cluster import waiting
+from airflow_kubeflow_trainer.cluster import ending, patience, waiting
 from airflow_kubeflow_trainer.cluster.client import Client
 from airflow_kubeflow_trainer.cluster.credentials import Credentials
 from airflow_kubeflow_trainer.cluster.trainjobs import TrainJobApi
 from airflow_kubeflow_trainer.exceptions import (
     ClusterUnreachableError,
+    ConflictError,
     NotFoundError,
     TrainJobDeletedError,
     TrainJobNotStartedError,
@@ -191,6 +198,7 @@ def test_a_worker_that_is_told_to_end_deletes_its_trainjob(
 def test_a_signal_during_the_creation_leaves_nothing_behind(
     hook: KubeflowTrainerHook, task: Task, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(ending, "UNANSWERED_SECONDS", 0.0)
     shell = operator("exec sleep 60", deferrable=True)
     create = TrainJobApi.create
 
@@ -204,6 +212,91 @@ def test_a_signal_during_the_creation_leaves_nothing_behind(
         shell.execute(task.context())
 
     assert mine(hook, task) == []
+
+
+@pytest.fixture
+def alarm() -> Iterator[None]:
+    """Airflow's alarm takes the place of pytest's: a process has one."""
+    handler, timer = signal.getsignal(signal.SIGALRM), signal.getitimer(signal.ITIMER_REAL)
+    yield
+    signal.signal(signal.SIGALRM, handler)
+    signal.setitimer(signal.ITIMER_REAL, *timer)
+
+
+@pytest.mark.parametrize("hidden", [0, 1], ids=["seen at once", "seen a moment later"])
+def test_a_task_whose_time_is_over_during_the_creation_leaves_nothing_behind(
+    hook: KubeflowTrainerHook, task: Task, monkeypatch: pytest.MonkeyPatch, alarm: None, hidden: int
+) -> None:
+    shell = operator("exec sleep 60", deferrable=True)
+    create, get, looks = TrainJobApi.create, TrainJobApi.get, itertools.count(1)
+
+    async def create_without_an_answer(self: TrainJobApi, manifest: Any, *, dry_run: bool = False) -> Any:
+        await create(self, manifest, dry_run=dry_run)
+        signal.setitimer(signal.ITIMER_REAL, 0.01)
+        await asyncio.Event().wait()
+
+    async def get_what_shows(self: TrainJobApi, name: str) -> Any:
+        if next(looks) <= hidden:
+            raise NotFoundError(404, "NotFound", name)
+        return await get(self, name)
+
+    monkeypatch.setattr(TrainJobApi, "create", create_without_an_answer)
+    monkeypatch.setattr(TrainJobApi, "get", get_what_shows)
+
+    # As Airflow's task runner does.
+    with pytest.raises(AirflowTaskTimeout), timeout(600):
+        shell.execute(task.context())
+    shell.on_kill()
+
+    assert mine(hook, task) == []
+
+
+def test_a_trainjob_that_airflow_cannot_be_told_of_is_deleted(hook: KubeflowTrainerHook, task: Task) -> None:
+    def refuse(key: str, value: Any) -> None:
+        raise RuntimeError(f"Airflow takes no {key}")
+
+    context = task.context()
+    context["ti"].xcom_push = refuse
+
+    with pytest.raises(RuntimeError, match="Airflow takes no trainjob"):
+        operator("exec sleep 60", deferrable=True).execute(context)
+
+    assert mine(hook, task) == []
+
+
+def test_a_creation_that_is_never_answered_leaves_nothing_behind(
+    hook: KubeflowTrainerHook, task: Task, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create = TrainJobApi.create
+
+    async def lose_the_answer(self: TrainJobApi, manifest: Any, *, dry_run: bool = False) -> Any:
+        with contextlib.suppress(ConflictError):
+            await create(self, manifest, dry_run=dry_run)
+        raise ClusterUnreachableError("the connection broke")
+
+    monkeypatch.setattr(TrainJobApi, "create", lose_the_answer)
+    monkeypatch.setattr(patience, "PATIENCE_SECONDS", 0.5)
+
+    with pytest.raises(ClusterUnreachableError, match="the connection broke"):
+        operator("exec sleep 60", deferrable=True).execute(task.context())
+
+    assert mine(hook, task) == []
+
+
+@pytest.mark.parametrize("action", ["delete_trainjob", "suspend_trainjob", "keep_trainjob"])
+def test_whatever_became_of_a_killed_trys_trainjob_the_next_try_has_the_only_one(
+    hook: KubeflowTrainerHook, task: Task, action: str
+) -> None:
+    shell = operator("exec sleep 60", deferrable=True, on_kill_action=action)
+    with pytest.raises(TaskDeferred):
+        shell.execute(task.context(try_number=1))
+    shell.on_kill()
+    assert len(mine(hook, task)) == (0 if action == "delete_trainjob" else 1)
+
+    with pytest.raises(TaskDeferred):
+        operator("exec sleep 60", deferrable=True, on_kill_action=action).execute(task.context(try_number=2))
+
+    assert [trainjob["metadata"]["labels"][LABEL] for trainjob in mine(hook, task)] == ["2"]
 
 
 def test_dry_run_prints_the_trainjob(capsys: pytest.CaptureFixture[str]) -> None:
