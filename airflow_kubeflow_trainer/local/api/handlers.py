@@ -8,7 +8,16 @@ from typing import Any
 
 from aiohttp import web
 
-from airflow_kubeflow_trainer.local.api import binding, discovery, errors, log_options, openapi, reviews, tables
+from airflow_kubeflow_trainer.local.api import (
+    binding,
+    discovery,
+    errors,
+    eviction,
+    log_options,
+    openapi,
+    reviews,
+    tables,
+)
 from airflow_kubeflow_trainer.local.api.deletion import delete_options
 from airflow_kubeflow_trainer.local.api.listing import list_options, list_page
 from airflow_kubeflow_trainer.local.api.logs import LogProxy
@@ -161,8 +170,7 @@ class Handlers:
         return answer(_SUCCESS, status=201)
 
     async def _evict(self, request: web.Request, target: Target) -> web.StreamResponse:
-        eviction = await read_body(request) or {}
-        self._registry.delete(target.place, delete_options(eviction.get("deleteOptions"), request.query))
+        eviction.evict(self._store, self._registry, target.place, await read_body(request), request.query)
         return answer(_SUCCESS, status=201)
 
 

@@ -1,9 +1,15 @@
-"""Provoke a node's troubles from outside: cordon, drain, lose, restore. All through the Kubernetes API."""
+"""Provoke a node's troubles from outside: cordon, drain, lose, restore. All through the Kubernetes API.
+
+A lost node is told and cleared up by controllers of a real cluster that the local one does without; they are played
+here, each step as they do it.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from airflow_kubeflow_trainer.cluster.client import STRATEGIC_MERGE_PATCH, Client
@@ -27,8 +33,7 @@ async def drain(client: Client, node_name: str) -> list[str]:
     await cordon(client, node_name)
     evicted = await _unfinished_pods(client, node_name)
     for pod in evicted:
-        await _disrupt(client, pod, reason="EvictionByEvictionAPI", message="Eviction API: evicting")
-        await _delete(client, pod)
+        await _evict(client, pod)
     return [objects.name(pod) for pod in evicted]
 
 
@@ -45,10 +50,8 @@ async def lose(client: Client, node_name: str, *, evict_after_seconds: float = 0
     await asyncio.sleep(evict_after_seconds)
     lost = await _unfinished_pods(client, node_name)
     for pod in lost:
-        message = "Taint manager: deleting due to NoExecute taint"
-        await _disrupt(client, pod, reason="DeletionByTaintManager", message=message, phase="Failed")
-        # By force: no kubelet is left that could confirm that the processes are gone.
-        await _delete(client, pod, grace_seconds=0)
+        await _delete_for_taint(client, pod)
+        await _collect(client, pod)
     return [objects.name(pod) for pod in lost]
 
 
@@ -62,27 +65,49 @@ async def _unfinished_pods(client: Client, node_name: str) -> list[dict[str, Any
     return [pod for pod in answer["items"] if not objects.is_finished(pod)]
 
 
-async def _disrupt(client: Client, pod: Pod, *, reason: str, message: str, phase: str | None = None) -> None:
-    now = objects.rfc3339(time.time())
-    condition = {"type": "DisruptionTarget", "status": "True", "reason": reason, "message": message}
-    status: dict[str, Any] = {"conditions": [{**condition, "lastTransitionTime": now}]}
-    if phase is not None:
-        status["phase"] = phase
+async def _evict(client: Client, pod: Pod) -> None:
+    namespace, name = objects.namespace(pod), objects.name(pod)
+    eviction = {
+        "apiVersion": "policy/v1",
+        "kind": "Eviction",
+        "metadata": {"name": name, "namespace": namespace},
+        "deleteOptions": {"preconditions": {"uid": objects.uid(pod)}},
+    }
+    with suppress(NotFoundError):
+        await client.create(PODS.path(namespace=namespace, name=name, subresource="eviction"), eviction)
+
+
+async def _delete_for_taint(client: Client, pod: Pod) -> None:
+    """Do what the taint eviction controller does."""
+    condition = {
+        "type": "DisruptionTarget",
+        "status": "True",
+        "reason": "DeletionByTaintManager",
+        "message": "Taint manager: deleting due to NoExecute taint",
+        "lastTransitionTime": objects.rfc3339(time.time()),
+    }
+    with suppress(NotFoundError):
+        await _patch_status(client, pod, {"conditions": [condition]})
+        await _delete(client, pod)
+
+
+async def _collect(client: Client, pod: Pod) -> None:
+    """Do what the pod garbage collector does: no kubelet is left that could say that the pod has ended, and is gone."""
+    with suppress(NotFoundError):
+        await _patch_status(client, pod, {"phase": "Failed"})
+        await _delete(client, pod, grace_seconds=0)
+
+
+async def _patch_status(client: Client, pod: Pod, status: Mapping[str, Any]) -> None:
     path = PODS.path(namespace=objects.namespace(pod), name=objects.name(pod), subresource="status")
-    try:
-        await client.patch(path, {"status": status}, content_type=STRATEGIC_MERGE_PATCH)
-    except NotFoundError:
-        return
+    await client.patch(path, {"status": status}, content_type=STRATEGIC_MERGE_PATCH)
 
 
 async def _delete(client: Client, pod: Pod, *, grace_seconds: int | None = None) -> None:
     body: dict[str, Any] = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": objects.uid(pod)}}
     if grace_seconds is not None:
         body["gracePeriodSeconds"] = grace_seconds
-    try:
-        await client.delete(PODS.path(namespace=objects.namespace(pod), name=objects.name(pod)), body=body)
-    except NotFoundError:
-        return
+    await client.delete(PODS.path(namespace=objects.namespace(pod), name=objects.name(pod)), body=body)
 
 
 async def _report(client: Client, node_name: str, *, status: str) -> None:

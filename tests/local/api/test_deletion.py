@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -128,7 +129,37 @@ async def test_the_default_namespace_stays(server: Server) -> None:
     assert refused.value.status == 403
 
 
-async def test_an_eviction_is_a_deletion(server: Server) -> None:
-    await server.create_pod("pod")
-    await server.client.create(path(PODS, "pod", "eviction"), {"deleteOptions": {"gracePeriodSeconds": 0}})
+def eviction(name: str, **options: Any) -> dict[str, Any]:
+    body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": name, "namespace": "default"}}
+    return {**body, "deleteOptions": options}
+
+
+async def test_an_eviction_is_a_deletion_that_tells_of_itself(server: Server) -> None:
+    pod = await server.create_pod("pod", node="local")
+    meant = {"uid": pod["metadata"]["uid"], "resourceVersion": pod["metadata"]["resourceVersion"]}
+    await server.client.create(path(PODS, "pod", "eviction"), eviction("pod", preconditions=meant))
+    evicted = await server.client.get(path(PODS, "pod"))
+    assert evicted["metadata"]["deletionTimestamp"]
+    condition = {each["type"]: each for each in evicted["status"]["conditions"]}["DisruptionTarget"]
+    told = (condition["status"], condition["reason"], condition["message"])
+    assert told == ("True", "EvictionByEvictionAPI", "Eviction API: evicting")
+
+    await server.client.create(path(PODS, "pod", "eviction"), eviction("pod", gracePeriodSeconds=0))
     assert not await exists(server, path(PODS, "pod"))
+
+
+@pytest.mark.parametrize(
+    ("body", "refusal"),
+    [
+        pytest.param(eviction("another"), "name in URL does not match name in Eviction object", id="another-name"),
+        pytest.param(eviction("pod", preconditions={"uid": "another"}), "in the precondition", id="another-uid"),
+        pytest.param(eviction("pod", dryRun=["All"]), None, id="dry-run"),
+    ],
+)
+async def test_a_pod_that_is_not_to_be_evicted_is_not_marked(
+    server: Server, body: dict[str, Any], refusal: str | None
+) -> None:
+    before = await server.create_pod("pod", node="local")
+    with pytest.raises(ApiError, match=refusal) if refusal else nullcontext():
+        await server.client.create(path(PODS, "pod", "eviction"), body)
+    assert await server.client.get(path(PODS, "pod")) == before

@@ -96,6 +96,8 @@ class StandIn:
                 pod = self._existing(path.removesuffix("/binding"))
                 pod["spec"]["nodeName"] = body["target"]["name"]
                 return web.json_response(await self._store(path.removesuffix("/binding"), pod, "MODIFIED"))
+            if path.endswith("/eviction"):
+                return web.json_response(await self._evict(path.removesuffix("/eviction")))
             return web.json_response(await self.create(path, body))
         if request.method == "PATCH":
             return web.json_response(await self._patch(path.removesuffix("/status"), body))
@@ -107,6 +109,11 @@ class StandIn:
             items = [item for key, item in self.objects.items() if self._collection(key) == path]
             return web.json_response({"items": items, "metadata": {"resourceVersion": "1"}})
         raise self.error(404, "NotFound", f"{path} not found")
+
+    async def _evict(self, path: str) -> dict[str, Any]:
+        condition = {"type": "DisruptionTarget", "status": "True", "reason": "EvictionByEvictionAPI"}
+        await self._patch(path, {"status": {"conditions": [condition]}})
+        return await self.delete(path)
 
     async def delete(self, path: str, *, grace: int | None = None) -> dict[str, Any]:
         found = self._existing(path)
