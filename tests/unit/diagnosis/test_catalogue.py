@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -64,6 +66,22 @@ def test_what_stands_in_a_systems_source_names_the_cause(quoted: Quoted) -> None
         finding = judging.match(entry.source, quoted.text)
         assert finding is not None and finding.entry is entry
         assert not re.search(r"\{\w+\}", finding.says + finding.remedy)
+
+
+@pytest.mark.parametrize(
+    ("paths", "says"),
+    [
+        pytest.param([], "A disk is full", id="none"),
+        pytest.param(["/workspace/output/x"], "A disk is full: /workspace/output/x", id="one"),
+        pytest.param(["/tmp/x", None, "/workspace/output/x"], "A disk is full: /workspace/output/x", id="copied"),
+    ],
+)
+def test_a_full_disk_is_named_by_the_file_that_was_to_be_written(paths: list[str | None], says: str) -> None:
+    error = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), *paths)
+
+    finding = judging.match(Source.EXCEPTION, f"OSError: {error}")
+
+    assert finding is not None and finding.says == says
 
 
 def test_every_cause_has_a_message_that_is_real() -> None:

@@ -70,7 +70,8 @@ DATA: tuple[Entry, ...] = (
     entry(
         "disk-full",
         Source.EXCEPTION,
-        r"(?:OSError: \[Errno 28\] No space left on device(?:: '(?P<path>[^']+)')?"
+        # Of two, the first is where it was copied from.
+        r"(?:OSError: \[Errno 28\] No space left on device(?:: (?:'[^']+' -> )?'(?P<path>[^']+)')?"
         r"|(?:safetensors\._safetensors_rust\.)?SafetensorError: Error while serializing: .*No space left on device)",
         says="A disk is full: {path}",
         remedy="Give the claim behind /workspace more room, or write less: fewer checkpoints, "
@@ -88,7 +89,7 @@ DATA: tuple[Entry, ...] = (
     entry(
         "disk-quota",
         Source.EXCEPTION,
-        r"OSError: \[Errno 122\] Disk quota exceeded(?:: '(?P<path>[^']+)')?",
+        r"OSError: \[Errno 122\] Disk quota exceeded(?:: (?:'[^']+' -> )?'(?P<path>[^']+)')?",
         says="A quota on the volume is used up: {path}",
         remedy="Raise the quota, or write less: fewer checkpoints, save_adapter_weights_only",
     ),
