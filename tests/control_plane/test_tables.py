@@ -19,6 +19,7 @@ from airflow_kubeflow_trainer.cluster.resources import (
     PERSISTENT_VOLUME_CLAIMS,
     PODS,
     SECRETS,
+    STORAGE_CLASSES,
     TRAINJOBS,
     Resource,
 )
@@ -84,7 +85,7 @@ async def tables(
 ) -> AsyncIterator[Any]:
     """Makes objects in a namespace of both, and gives what kubectl prints of them."""
     namespace = f"test-{uuid4().hex[:8]}"
-    nodes: set[str] = set()
+    shared: list[str] = []
     for client in both:
         await client.create("/api/v1/namespaces", {"metadata": {"name": namespace}})
 
@@ -92,7 +93,8 @@ async def tables(
         for client in both:
             for body in objects:
                 await create(client, resource, namespace, body)
-        nodes.update(body["metadata"]["name"] for body in objects if resource is NODES)
+        if not resource.namespaced:
+            shared.extend(resource.path(name=body["metadata"]["name"]) for body in objects)
         names = [body["metadata"]["name"] for body in objects]
         return [
             rows(Kubectl(config, tmp_path / name, namespace)("get", resource.plural, *names, "--output=wide"))
@@ -102,8 +104,8 @@ async def tables(
     yield tables
     for client in both:
         await client.delete(f"/api/v1/namespaces/{namespace}")
-        for name in nodes:
-            await client.delete(NODES.path(name=name))
+        for path in shared:
+            await client.delete(path)
 
 
 async def create(client: Client, resource: Resource, namespace: str, body: dict[str, Any]) -> None:
@@ -204,6 +206,24 @@ async def test_of_claims(tables: Any) -> None:
     ]
 
     real, ours = await tables(PERSISTENT_VOLUME_CLAIMS, objects)
+
+    assert ours == real
+
+
+async def test_of_storage_classes(tables: Any) -> None:
+    default = {"annotations": {"storageclass.kubernetes.io/is-default-class": "true"}}
+    objects = [
+        {"metadata": {"name": f"a-{uuid4().hex[:8]}"}, "provisioner": "example.com/nfs"},
+        {
+            "metadata": {"name": f"b-{uuid4().hex[:8]}", **default},
+            "provisioner": "example.com/ssd",
+            "reclaimPolicy": "Retain",
+            "volumeBindingMode": "WaitForFirstConsumer",
+            "allowVolumeExpansion": True,
+        },
+    ]
+
+    real, ours = await tables(STORAGE_CLASSES, objects)
 
     assert ours == real
 

@@ -95,6 +95,12 @@ def _access_modes(claim: Object) -> str:
     return ",".join(name for mode, name in short.items() if mode in modes)
 
 
+def _class_name(storage_class: Object) -> str:
+    metadata = storage_class["metadata"]
+    default = (metadata.get("annotations") or {}).get("storageclass.kubernetes.io/is-default-class") == "true"
+    return f"{metadata['name']} (default)" if default else str(metadata["name"])
+
+
 def _involved(event: Object) -> str:
     involved = event.get("involvedObject") or {}
     kind, name = str(involved.get("kind", "")).lower(), involved.get("name")
@@ -164,6 +170,14 @@ _COLUMNS: dict[str, Sequence[Column]] = {
         Column("VolumeAttributesClass", _field("spec.volumeAttributesClassName", "<unset>")),
         _AGE,
         Column("VolumeMode", _field("spec.volumeMode", "<unset>"), wide=True),
+    ),
+    "storageclasses": (
+        Column("Name", _class_name, format="name"),
+        Column("Provisioner", _field("provisioner")),
+        Column("ReclaimPolicy", _field("reclaimPolicy", "Delete")),
+        Column("VolumeBindingMode", _field("volumeBindingMode", "Immediate")),
+        Column("AllowVolumeExpansion", lambda obj: bool(obj.get("allowVolumeExpansion"))),
+        _AGE,
     ),
     "events": (
         Column("Last Seen", _last_seen),

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from airflow_kubeflow_trainer.cluster.resources import TRAINER_GROUP
-from airflow_kubeflow_trainer.local.api.resources import SERVED, ApiResource
+from airflow_kubeflow_trainer.local.api.resources import SERVED, STORAGE_CLASSES, ApiResource
 
 KUBERNETES_VERSION = "v1.36.3"
 """Whose behaviour is played; clients judge by it what they may ask for."""
@@ -18,7 +18,7 @@ _REVIEWS = {
     },
     "authentication.k8s.io": {"selfsubjectreviews": "SelfSubjectReview"},
 }
-_GROUPS = {TRAINER_GROUP: "v1alpha1", **dict.fromkeys(_REVIEWS, "v1")}
+_GROUPS = {TRAINER_GROUP: "v1alpha1", STORAGE_CLASSES.group: STORAGE_CLASSES.version, **dict.fromkeys(_REVIEWS, "v1")}
 
 
 def version() -> dict[str, str]:

@@ -118,6 +118,16 @@ SERVICES = _core(
     selectable_fields=(*_NAME_AND_NAMESPACE, "spec.clusterIP", "spec.type"),
     returns_deleted=True,
 )
+STORAGE_CLASSES = ApiResource(
+    "storage.k8s.io",
+    "v1",
+    "storageclasses",
+    "StorageClass",
+    namespaced=False,
+    short_names=("sc",),
+    selectable_fields=_NAME,
+    returns_deleted=True,
+)
 TRAINJOBS = _trainer("trainjobs", "TrainJob", has_status=True)
 TRAINING_RUNTIMES = _trainer("trainingruntimes", "TrainingRuntime")
 CLUSTER_TRAINING_RUNTIMES = _trainer(
@@ -134,6 +144,7 @@ SERVED = (
     CONFIG_MAPS,
     SERVICE_ACCOUNTS,
     SERVICES,
+    STORAGE_CLASSES,
     TRAINJOBS,
     TRAINING_RUNTIMES,
     CLUSTER_TRAINING_RUNTIMES,

@@ -60,6 +60,7 @@ _POD_SPEC: _Shape = {
         {
             **_KEYED,
             **{key: {} for key in ("secret", "configMap", "hostPath")},
+            "emptyDir": {"sizeLimit": Quantity},
             "downwardAPI": _FILES,
             "projected": {"sources": [{"serviceAccountToken": {}, "downwardAPI": _FILES}]},
         }

@@ -10,12 +10,16 @@ from pathlib import Path
 from typing import Any
 
 from airflow_kubeflow_trainer.cluster.client import Client
-from airflow_kubeflow_trainer.cluster.resources import PERSISTENT_VOLUME_CLAIMS
+from airflow_kubeflow_trainer.cluster.resources import PERSISTENT_VOLUME_CLAIMS, STORAGE_CLASSES
 from airflow_kubeflow_trainer.exceptions import NotFoundError
 
 log = logging.getLogger(__name__)
 
 Claim = Mapping[str, Any]
+
+
+class StorageClassError(Exception):
+    """There is no storage class of the name that a claim gives; the message is Kubernetes'."""
 
 
 class ClaimBinder:
@@ -32,10 +36,13 @@ class ClaimBinder:
     async def bind(self, claim: Claim) -> None:
         """Make the claim's folder and say that it is bound.
 
+        :raises StorageClassError: it asks for a class that there is not (yet).
         :raises OSError: the folder cannot be made.
         :raises KubeflowTrainerError: the API does not take it.
         """
-        metadata = claim["metadata"]
+        metadata, bound = claim["metadata"], (claim.get("status") or {}).get("phase") == "Bound"
+        if not bound:
+            await self._check_class(claim["spec"].get("storageClassName") or "")
         folder, marker = self._places(metadata["namespace"], metadata["name"])
         if marker.exists() and marker.read_text() != metadata["uid"]:
             await self._remove(folder, marker)
@@ -44,7 +51,7 @@ class ClaimBinder:
         scratch = marker.with_name(f"{marker.name}.new")
         scratch.write_text(metadata["uid"])
         scratch.replace(marker)
-        if (claim.get("status") or {}).get("phase") != "Bound":
+        if not bound:
             await self._report(claim)
 
     async def release(self, claim: Claim) -> None:
@@ -60,6 +67,14 @@ class ClaimBinder:
             if marker.read_text() not in uids:
                 name = marker.name.removeprefix(".").removesuffix(".uid")
                 await self._remove(marker.parent / name, marker)
+
+    async def _check_class(self, name: str) -> None:
+        # Any class will do: all claims become folders.
+        try:
+            if name:
+                await self._client.get(STORAGE_CLASSES.path(name=name))
+        except NotFoundError as error:
+            raise StorageClassError(f'storageclass.storage.k8s.io "{name}" not found') from error
 
     def _places(self, namespace: str, name: str) -> tuple[Path, Path]:
         parent = self._directory / namespace

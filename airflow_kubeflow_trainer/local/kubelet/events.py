@@ -1,4 +1,4 @@
-"""Tell people what happens to a pod, as Kubernetes Events."""
+"""Tell people what happens to pods and claims, as Kubernetes Events."""
 
 from __future__ import annotations
 
@@ -22,21 +22,23 @@ EventType = Literal["Normal", "Warning"]
 class EventRecorder:
     """Writes events in the background, in order; one that was told before is counted up. None is worth a failure."""
 
-    def __init__(self, client: Client, *, component: str, host: str) -> None:
+    def __init__(self, client: Client, *, component: str, host: str, kind: str = "Pod") -> None:
+        """:param kind: what all of them are about."""
         self._client = client
+        self._kind = kind
         self._source = {"component": component, "host": host}
         self._queue: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self._told: dict[tuple[str, str, str], dict[str, Any]] = {}
 
     def tell(self, about: Mapping[str, Any], *, kind: EventType, reason: str, message: str) -> None:
-        """Queue an event about a pod."""
+        """Queue an event."""
         metadata = about["metadata"]
         now = objects.rfc3339(time.time())
         event = {
             "metadata": {"name": f"{metadata['name']}.{uuid.uuid4().hex[:16]}", "namespace": metadata["namespace"]},
             "involvedObject": {
                 "apiVersion": "v1",
-                "kind": "Pod",
+                "kind": self._kind,
                 "name": metadata["name"],
                 "namespace": metadata["namespace"],
                 "uid": metadata["uid"],
@@ -54,7 +56,7 @@ class EventRecorder:
         self._queue.put_nowait(event)
 
     def forget(self, uid: str) -> None:
-        """Let go of what was told about a pod that is gone."""
+        """Let go of what was told about an object that is gone."""
         self._told = {key: value for key, value in self._told.items() if key[0] != uid}
 
     async def run(self) -> None:

@@ -17,18 +17,20 @@ _PREFIX = "0/1 nodes are available: "
 _SUFFIX = "preemption: 0/1 nodes are available: 1 Preemption is not helpful for scheduling."
 
 
-def why_not(pod: Pod, node: Node | None, running: Iterable[Pod], claims: Iterable[str]) -> str | None:
+def why_not(pod: Pod, node: Node | None, running: Iterable[Pod], claims: Mapping[str, bool]) -> str | None:
     """Return why the pod cannot be bound to the node, or None where it can.
 
     :param running: the pods that are bound to the node and not over.
-    :param claims: names of the claims in the pod's namespace.
+    :param claims: the claims in the pod's namespace by name, and whether each has a volume.
     """
     if node is None:
         return "no nodes available to schedule pods"
-    known = set(claims)
-    for name in objects.claim_names(pod):
-        if name not in known:
+    wanted = objects.claim_names(pod)
+    for name in wanted:
+        if name not in claims:
             return f'{_PREFIX}persistentvolumeclaim "{name}" not found. {_SUFFIX}'
+    if not all(claims[name] for name in wanted):
+        return f"{_PREFIX}pod has unbound immediate PersistentVolumeClaims. {_SUFFIX}"
     reasons = _unfit(pod, node) or _insufficient(pod, node, running)
     return f"{_PREFIX}{', '.join(f'1 {reason}' for reason in reasons)}. {_SUFFIX}" if reasons else None
 

@@ -13,7 +13,7 @@ from airflow_kubeflow_trainer.cluster.resources import NODES, PERSISTENT_VOLUME_
 from airflow_kubeflow_trainer.cluster.watch import Watch, WatchEvent, WatchType
 from airflow_kubeflow_trainer.exceptions import KubeflowTrainerError
 from airflow_kubeflow_trainer.local.kubelet import node
-from airflow_kubeflow_trainer.local.kubelet.claims import ClaimBinder
+from airflow_kubeflow_trainer.local.kubelet.claims import ClaimBinder, StorageClassError
 from airflow_kubeflow_trainer.local.kubelet.events import EventRecorder
 from airflow_kubeflow_trainer.local.kubelet.gpus import GpuAllocator, gpus_of_this_machine
 from airflow_kubeflow_trainer.local.kubelet.isolation import Isolation, best_isolation
@@ -53,6 +53,9 @@ class _Kubelet:
         self._capacity = node.machine_capacity(options.capacity)
         self._events = EventRecorder(client, component="kubelet", host=options.node_name)
         self._scheduler_events = EventRecorder(client, component="default-scheduler", host=options.node_name)
+        self._claim_events = EventRecorder(
+            client, component="persistentvolume-controller", host=options.node_name, kind="PersistentVolumeClaim"
+        )
         context = NodeContext(
             images=options.all_images(),
             events=self._events,
@@ -64,8 +67,6 @@ class _Kubelet:
         )
         self._pods = PodManager(client, options, context, isolation)
         self._claims = ClaimBinder(client, options.volumes_directory)
-        self._unbound: set[str] = set()
-        """Claims whose turn comes again, by uid."""
         self._port: int | None = None
 
     async def run(self, ready: asyncio.Event | None) -> None:
@@ -81,6 +82,7 @@ class _Kubelet:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._events.run())
                 tasks.create_task(self._scheduler_events.run())
+                tasks.create_task(self._claim_events.run())
                 tasks.create_task(scheduler.run())
                 tasks.create_task(self._follow_node())
                 tasks.create_task(self._follow_claims())
@@ -143,6 +145,7 @@ class _Kubelet:
             elif event.type is WatchType.DELETED:
                 self._view.claims.pop(event.object["metadata"]["uid"], None)
                 await self._claims.release(event.object)
+                self._claim_events.forget(event.object["metadata"]["uid"])
             else:
                 await self._bind(event.object)
                 self._view.claims[event.object["metadata"]["uid"]] = event.object
@@ -152,19 +155,21 @@ class _Kubelet:
         metadata = claim["metadata"]
         try:
             await self._claims.bind(claim)
-        except (KubeflowTrainerError, OSError) as error:
-            if metadata["uid"] not in self._unbound:
+        except (KubeflowTrainerError, OSError, StorageClassError) as error:
+            if metadata["uid"] not in self._view.unbound:
                 log.warning("Claim %s/%s is not bound yet: %s", metadata["namespace"], metadata["name"], error)
-            self._unbound.add(metadata["uid"])
+                self._claim_events.tell(claim, kind="Warning", reason="ProvisioningFailed", message=str(error))
+            self._view.unbound.add(metadata["uid"])
         else:
-            self._unbound.discard(metadata["uid"])
+            self._view.unbound.discard(metadata["uid"])
 
     async def _bind_again(self) -> None:
         while True:
             await asyncio.sleep(RETRY_SECONDS)
-            self._unbound &= set(self._view.claims)
-            for uid in list(self._unbound):
+            self._view.unbound &= set(self._view.claims)
+            for uid in list(self._view.unbound):
                 await self._bind(self._view.claims[uid])
+            self._view.changed.set()
 
     async def _follow_node(self) -> None:
         mine = f"metadata.name={self._options.node_name}"

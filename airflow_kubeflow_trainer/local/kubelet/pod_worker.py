@@ -12,7 +12,7 @@ from typing import Any
 from airflow_kubeflow_trainer.cluster.client import Client
 from airflow_kubeflow_trainer.cluster.resources import PODS
 from airflow_kubeflow_trainer.exceptions import ConflictError, KubeflowTrainerError, NotFoundError
-from airflow_kubeflow_trainer.local.kubelet import objects
+from airflow_kubeflow_trainer.local.kubelet import objects, size_limits
 from airflow_kubeflow_trainer.local.kubelet.container import ContainerRunner
 from airflow_kubeflow_trainer.local.kubelet.ending import Ending
 from airflow_kubeflow_trainer.local.kubelet.isolation import JobSandbox, JobSandboxes, SandboxError
@@ -29,6 +29,8 @@ log = logging.getLogger(__name__)
 
 RETRY_SECONDS = 2.0
 DEFAULT_GRACE_SECONDS = 30.0
+EVICTION_GRACE_SECONDS = 1.0
+"""What a kubelet gives a pod that it evicts at once."""
 
 
 class PodWorker:
@@ -43,6 +45,7 @@ class PodWorker:
         self._sandboxes = sandboxes
         self.pod = pod
         self.folder = options.pods_directory / objects.uid(pod)
+        self._volumes = self.folder / "volumes"
         self.record = load_record(pod, self.folder)
         self._saved = True
         self._ending = Ending()
@@ -118,7 +121,7 @@ class PodWorker:
 
     async def _run_until_over(self) -> None:
         """Run the pod; what goes wrong on the node's side is told and tried again, as by any kubelet."""
-        deadline = self._watch_deadline()
+        deadline, limits = self._watch_deadline(), asyncio.create_task(self._watch_size_limits())
         try:
             while True:
                 try:
@@ -133,6 +136,7 @@ class PodWorker:
                 if await self._ending.pause(RETRY_SECONDS):
                     return
         finally:
+            limits.cancel()
             if deadline is not None:
                 deadline.cancel()
 
@@ -144,7 +148,7 @@ class PodWorker:
             source = api_source(self._client, objects.namespace(self.pod))
             volumes = Volumes(
                 self.pod,
-                folder=self.folder / "volumes",
+                folder=self._volumes,
                 claims=claims_folder(self._options.volumes_directory, self.pod),
                 source=source,
             )
@@ -202,6 +206,12 @@ class PodWorker:
         self.record.failure = {"reason": "DeadlineExceeded", "message": message}
         self._node.events.tell(self.pod, kind="Normal", reason="DeadlineExceeded", message=message)
         self._ending.ask(grace_seconds=self._default_grace())
+
+    async def _watch_size_limits(self) -> None:
+        message = await size_limits.exceeded(self.pod, self._volumes)
+        self.record.failure = {"reason": "Evicted", "message": message}
+        self._node.events.tell(self.pod, kind="Warning", reason="Evicted", message=message)
+        self._ending.ask(grace_seconds=EVICTION_GRACE_SECONDS)
 
     async def _confirm_deletion(self) -> None:
         """Tell the API that no process is left, so that the object may go."""

@@ -29,6 +29,8 @@ class ClusterView:
     """By uid."""
     claims: dict[str, dict[str, Any]] = field(default_factory=dict)
     """By uid."""
+    unbound: set[str] = field(default_factory=set)
+    """Those of the claims that could not be bound, by uid; their turn comes again."""
     node: dict[str, Any] | None = None
     listed: set[Resource] = field(default_factory=set)
     """Of which resources all is known that there was when the watches began."""
@@ -88,11 +90,11 @@ class Scheduler:
 
     async def _consider(self, pod: Pod) -> None:
         running = [other for other in self._view.pods.values() if self._runs_here(other)]
-        claims = [
-            claim["metadata"]["name"]
-            for claim in self._view.claims.values()
+        claims = {
+            claim["metadata"]["name"]: uid not in self._view.unbound
+            for uid, claim in self._view.claims.items()
             if claim["metadata"]["namespace"] == objects.namespace(pod)
-        ]
+        }
         reason = why_not(pod, self._view.node, [*running, *self._bound.values()], claims)
         if reason is None:
             await self._bind(pod)

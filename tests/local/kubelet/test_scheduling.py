@@ -59,13 +59,20 @@ TAINT = {"key": "node.kubernetes.io/unreachable", "effect": "NoSchedule"}
             'persistentvolumeclaim "models" not found',
             id="claim-missing",
         ),
+        pytest.param(
+            pod(volumes=[{"name": "v", "persistentVolumeClaim": {"claimName": "other"}}]),
+            node(),
+            [],
+            "pod has unbound immediate PersistentVolumeClaims",
+            id="claim-unbound",
+        ),
     ],
 )
 def test_a_pod_that_does_not_fit_is_refused_in_the_schedulers_words(
     wanted: dict[str, Any], on: dict[str, Any], running: list[dict[str, Any]], reason: str | None
 ) -> None:
     expected = None if reason is None else f"0/1 nodes are available: {reason}.{SUFFIX}"
-    assert why_not(wanted, on, running, claims=["other"]) == expected
+    assert why_not(wanted, on, running, claims={"other": False}) == expected
 
 
 async def test_a_pod_waits_for_its_turn_and_an_event_says_for_what(idle: Cluster) -> None:
@@ -89,6 +96,24 @@ async def test_a_pod_whose_claim_comes_later_is_bound_then(cluster: Cluster) -> 
     assert 'persistentvolumeclaim "models" not found' in (await cluster.event("FailedScheduling"))["message"]
     claim = {"metadata": {"name": "models"}, "spec": {"accessModes": ["ReadWriteOnce"]}}
     await cluster.api.create("/api/v1/namespaces/default/persistentvolumeclaims", claim)
+    assert (await cluster.finished(path))["status"]["phase"] == "Succeeded"
+
+
+async def test_a_pod_waits_for_the_storage_class_of_its_claim(cluster: Cluster) -> None:
+    claims, classes = "/api/v1/namespaces/default/persistentvolumeclaims", "/apis/storage.k8s.io/v1/storageclasses"
+    claim = {"metadata": {"name": "models"}, "spec": {"accessModes": ["ReadWriteOnce"], "storageClassName": "fast"}}
+    await cluster.api.create(claims, claim)
+    volume = {"name": "data", "persistentVolumeClaim": {"claimName": "models"}}
+    path = await cluster.run_pod("a", ["true"], volumes=[volume])
+
+    words = (await cluster.event("FailedScheduling"))["message"]
+    assert words.startswith("0/1 nodes are available: pod has unbound immediate PersistentVolumeClaims. ")
+    event = await cluster.event("ProvisioningFailed")
+    assert event["message"] == 'storageclass.storage.k8s.io "fast" not found'
+    assert (event["involvedObject"]["kind"], event["involvedObject"]["name"]) == ("PersistentVolumeClaim", "models")
+    assert cluster.api.objects[f"{claims}/models"]["status"]["phase"] == "Pending"
+
+    await cluster.api.create(classes, {"metadata": {"name": "fast"}, "provisioner": "example.com/nfs"})
     assert (await cluster.finished(path))["status"]["phase"] == "Succeeded"
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from airflow_kubeflow_trainer.local.kubelet import size_limits
 from airflow_kubeflow_trainer.local.kubelet.rewriting import Rewriter
 
 Cluster = Any
@@ -154,6 +155,34 @@ async def test_a_claim_that_cannot_be_bound_is_bound_later_and_what_lay_there_is
     await binding
     assert (namespace / "models/weights").read_text() == "adopted"
     assert cluster.api.objects[running]["status"]["phase"] == "Running"
+
+
+async def test_a_pod_that_fills_its_empty_dir_beyond_its_limit_is_evicted(
+    any_cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(size_limits, "CHECK_SECONDS", 0.1)
+    volumes = [{"name": "data", "emptyDir": {"sizeLimit": "1Mi"}}, {"name": "free", "emptyDir": {}}]
+    mounts = [{"name": "data", "mountPath": "/data"}, {"name": "free", "mountPath": "/free"}]
+    script = "head -c 3M /dev/zero > /free/x; head -c 500k /dev/zero > /data/x; echo small; read line < /free/pipe"
+    path = await any_cluster.run_pod(
+        "a",
+        ["sh", "-c", f"mkfifo /free/pipe; {script}; head -c 3M /dev/zero > /data/y; exec sleep 1000"],
+        container={"volumeMounts": mounts},
+        volumes=volumes,
+    )
+    await any_cluster.running(path)
+    async with asyncio.timeout(10):
+        while "small" not in any_cluster.log(path):
+            await asyncio.sleep(0.01)
+    assert any_cluster.api.objects[path]["status"]["phase"] == "Running"
+
+    folder = any_cluster.directory / "pods" / any_cluster.uid(path) / "volumes/free"
+    await asyncio.to_thread((folder / "pipe").write_text, "go on\n")
+
+    status = (await any_cluster.finished(path))["status"]
+    words = 'Usage of EmptyDir volume "data" exceeds the limit "1Mi". '
+    assert (status["phase"], status["reason"], status["message"]) == ("Failed", "Evicted", words)
+    assert (await any_cluster.event("Evicted"))["message"] == words
 
 
 async def test_the_hosts_temporary_files_and_home_are_out_of_sight(cluster: Cluster, tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ async def make(api: TrainJobApi) -> AsyncIterator[Callable[..., Any]]:
             {
                 "apiVersion": "trainer.kubeflow.org/v1alpha1",
                 "kind": "TrainJob",
-                "metadata": {"name": name, "namespace": "default", "labels": labels or {}},
+                "metadata": {"name": name, "namespace": api.namespace, "labels": labels or {}},
                 "spec": {"runtimeRef": {"name": runtime}, "trainer": trainer, **spec},
             }
         )
@@ -54,8 +54,14 @@ async def make(api: TrainJobApi) -> AsyncIterator[Callable[..., Any]]:
 
 
 @pytest.fixture
-async def gives_up_at_once(api: TrainJobApi) -> str:
-    return await runtimes.gives_up_at_once(api)
+def admin(api: TrainJobApi) -> Client:
+    """The way to everything, for what an outsider does."""
+    return api.client
+
+
+@pytest.fixture
+async def gives_up_at_once(api: TrainJobApi, admin: Client) -> str:
+    return await runtimes.gives_up_at_once(TrainJobApi(admin, namespace=api.namespace))
 
 
 def mounting(volume: dict[str, Any], *, name: str = "extra") -> dict[str, Any]:

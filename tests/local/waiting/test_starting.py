@@ -9,6 +9,7 @@ from uuid import uuid4
 import pytest
 
 from airflow_kubeflow_trainer.cluster import events
+from airflow_kubeflow_trainer.cluster.client import Client
 from airflow_kubeflow_trainer.cluster.resources import CLUSTER_TRAINING_RUNTIMES, NODES
 from airflow_kubeflow_trainer.cluster.trainjobs import TrainJobApi
 from airflow_kubeflow_trainer.cluster.waiting import Outcome, WaitSpec, wait
@@ -26,15 +27,15 @@ def not_started(outcome: Outcome) -> str:
     return outcome.diagnosis.message
 
 
-async def runtime_with(api: TrainJobApi, pod: dict[str, Any] | None = None, **container: Any) -> str:
+async def runtime_with(admin: Client, pod: dict[str, Any] | None = None, **container: Any) -> str:
     """torch-distributed with another container, or more in its pods."""
-    runtime = await api.get_runtime("torch-distributed")
+    runtime = await admin.get(CLUSTER_TRAINING_RUNTIMES.path(name="torch-distributed"))
     runtime["metadata"] = {"name": f"odd-{uuid4().hex[:8]}", "labels": runtime["metadata"]["labels"]}
     (job,) = runtime["spec"]["template"]["spec"]["replicatedJobs"]
     spec = job["template"]["spec"]["template"]["spec"]
     spec["containers"][0].update(container)
     spec.update(pod or {})
-    await api.client.create(CLUSTER_TRAINING_RUNTIMES.path(), runtime)
+    await admin.create(CLUSTER_TRAINING_RUNTIMES.path(), runtime)
     return str(runtime["metadata"]["name"])
 
 
@@ -48,9 +49,9 @@ async def test_an_image_whose_name_is_none_fails_at_once(api: TrainJobApi, make:
 
 
 async def test_an_image_that_must_not_be_pulled_and_is_not_there_fails_at_once(
-    api: TrainJobApi, make: Any, reporter: Any
+    api: TrainJobApi, admin: Client, make: Any, reporter: Any
 ) -> None:
-    runtime = await runtime_with(api, image="acme/none", imagePullPolicy="Never")
+    runtime = await runtime_with(admin, image="acme/none", imagePullPolicy="Never")
 
     message = not_started(await wait(api, spec_of(await make("true", runtime=runtime)), reporter))
 
@@ -68,16 +69,20 @@ async def test_an_image_that_cannot_be_pulled_now_may_be_pulled_later(
     assert "acme/none" in not_started(outcome)
 
 
-async def test_an_init_containers_image_is_looked_at_too(api: TrainJobApi, make: Any, reporter: Any) -> None:
-    runtime = await runtime_with(api, {"initContainers": [{"name": "fetch", "image": "My Image"}]})
+async def test_an_init_containers_image_is_looked_at_too(
+    api: TrainJobApi, admin: Client, make: Any, reporter: Any
+) -> None:
+    runtime = await runtime_with(admin, {"initContainers": [{"name": "fetch", "image": "My Image"}]})
 
     message = not_started(await wait(api, spec_of(await make("true", runtime=runtime)), reporter))
 
     assert "startup_patience for InvalidImageName (0 s)" in message
 
 
-async def test_one_node_of_several_that_finds_no_place_is_told(api: TrainJobApi, make: Any, reporter: Any) -> None:
-    node = await api.client.get(NODES.path(name="local"))
+async def test_one_node_of_several_that_finds_no_place_is_told(
+    api: TrainJobApi, admin: Client, make: Any, reporter: Any
+) -> None:
+    node = await admin.get(NODES.path(name="local"))
     most = f"{int(node['status']['allocatable']['cpu']) * 600}m"
     trainer = {"numNodes": 2, "resourcesPerNode": {"requests": {"cpu": most}}}
 

@@ -1,17 +1,21 @@
-"""Failures as an outsider brings them about, told apart by their class."""
+"""Failures as an outsider brings them about, told apart by their class.
+
+The real control plane goes through those that need nothing of the local cluster's own, too.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
 from airflow_kubeflow_trainer.cluster.client import Client
-from airflow_kubeflow_trainer.cluster.credentials import from_kubeconfig
-from airflow_kubeflow_trainer.cluster.resources import PODS
+from airflow_kubeflow_trainer.cluster.resources import PERSISTENT_VOLUME_CLAIMS, PODS
 from airflow_kubeflow_trainer.cluster.trainjobs import TrainJobApi
 from airflow_kubeflow_trainer.cluster.waiting import Outcome, WaitSpec, wait
 from airflow_kubeflow_trainer.local.cluster import LocalCluster
@@ -31,11 +35,10 @@ def local_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalClu
 
 
 @pytest.fixture
-async def node(local_cluster: LocalCluster) -> AsyncIterator[Client]:
+async def node(admin: Client) -> AsyncIterator[Client]:
     """The way to do something to the node, which is well again afterwards."""
-    async with Client(await from_kubeconfig(local_cluster.kubeconfig)) as client:
-        yield client
-        await node_operations.restore(client, NODE)
+    yield admin
+    await node_operations.restore(admin, NODE)
 
 
 class Training:
@@ -60,25 +63,37 @@ def told(outcome: Outcome, cause: Cause, *words: str) -> None:
     assert (outcome.diagnosis.cause, [word for word in words if word not in said]) == (cause, []), said
 
 
-Trouble = Callable[[Client, str], Awaitable[Any]]
+@dataclass(frozen=True)
+class Trouble:
+    """Something that is done to a node, and what the cluster calls it."""
+
+    bring: Callable[[Client, str], Awaitable[Any]]
+    words: str
 
 
-@pytest.mark.parametrize(
-    ("trouble", "words"),
-    [
-        pytest.param(node_operations.drain, "EvictionByEvictionAPI", id="drained"),
-        pytest.param(node_operations.lose, "DeletionByTaintManager", id="lost"),
-    ],
+DRAINED = Trouble(node_operations.drain, "EvictionByEvictionAPI: Eviction API: evicting")
+
+
+@pytest.fixture(
+    params=[
+        pytest.param(DRAINED, id="drained"),
+        pytest.param(Trouble(node_operations.lose, "DeletionByTaintManager"), id="lost"),
+    ]
 )
+def trouble(request: pytest.FixtureRequest) -> Trouble:
+    found: Trouble = request.param
+    return found
+
+
 async def test_a_pod_that_its_node_takes_away_is_the_infrastructures_fault(
-    api: TrainJobApi, make: Any, node: Client, gives_up_at_once: str, trouble: Trouble, words: str
+    api: TrainJobApi, make: Any, node: Client, gives_up_at_once: str, trouble: Trouble
 ) -> None:
     training = Training(api, await make("echo up; exec sleep 60", runtime=gives_up_at_once))
     await training.up()
 
-    await trouble(node, NODE)
+    await trouble.bring(node, NODE)
 
-    told(await training.outcome, Cause.INFRASTRUCTURE, words)
+    told(await training.outcome, Cause.INFRASTRUCTURE, trouble.words)
 
 
 async def test_a_pod_that_comes_again_after_an_eviction_is_no_failure(
@@ -96,16 +111,23 @@ async def test_a_pod_that_comes_again_after_an_eviction_is_no_failure(
 
 
 async def test_a_pod_that_somebody_deletes_comes_again_and_is_no_failure(
-    api: TrainJobApi, make: Any, node: Client
+    api: TrainJobApi, make: Any, admin: Client
 ) -> None:
     # Such a run is not counted: it is none of the training's failures.
     training = Training(api, await make("echo up; sleep 3"), max_restarts=0)
     await training.up()
 
     [pod] = await api.pods(training.name)
-    await node.delete(PODS.path(namespace="default", name=pod["metadata"]["name"]))
+    await admin.delete(PODS.path(namespace=api.namespace, name=pod["metadata"]["name"]))
 
     assert (await training.outcome).diagnosis is None
+
+
+# A disk of one mebibyte, and a program that has more to write.
+FULL_DISK = """
+mkdir /tmp/disk && mount -t tmpfs -o size=1m disk /tmp/disk && head -c 3M /dev/zero > /tmp/model &&
+exec python -c 'import shutil; shutil.copy("/tmp/model", "/tmp/disk/model")'
+"""
 
 
 @pytest.mark.parametrize(
@@ -119,10 +141,10 @@ async def test_a_pod_that_somebody_deletes_comes_again_and_is_no_failure(
             id="more memory than its limit",
         ),
         pytest.param(
-            'exec python -c \'open("/dev/full", "w").write("x" * 10**6)\'',
+            FULL_DISK,
             {},
             Cause.USER_CODE,
-            ["No space left on device"],
+            ["A disk is full: /tmp/disk/model"],
             id="a full disk",
         ),
         pytest.param("kill -SEGV $$$$", {}, Cause.USER_CODE, ["signal 11"], id="a crash"),
@@ -135,6 +157,17 @@ async def test_a_training_that_fails_by_itself_says_how(
     training = Training(api, await make(script, trainer=trainer), max_restarts=0)
 
     told(await training.outcome, cause, *words)
+
+
+async def test_a_volume_that_holds_more_than_its_limit_is_named(
+    api: TrainJobApi, make: Any, gives_up_at_once: str
+) -> None:
+    volume = mounting({"emptyDir": {"sizeLimit": "1Mi"}}, name="scratch")
+    script = "head -c 3M /dev/zero > /extra/x; exec sleep 60"
+
+    job = await make(script, runtime=gives_up_at_once, runtimePatches=[volume])
+
+    told(await Training(api, job).outcome, Cause.USER_CODE, "The volume scratch holds more than its limit (1Mi)")
 
 
 async def test_an_initializer_that_finds_nothing_is_named_with_its_last_lines(
@@ -161,3 +194,20 @@ async def test_a_claim_that_is_not_there_is_named(api: TrainJobApi, make: Any) -
     training = Training(api, await make("true", runtimePatches=[mounting(volume)]), startup_timeout=4)
 
     told(await training.outcome, Cause.NOT_STARTED, "no-such-claim")
+
+
+async def test_a_claim_without_a_volume_is_told(api: TrainJobApi, make: Any, admin: Client) -> None:
+    name = f"claim-{uuid4().hex[:8]}"
+    resources = {"requests": {"storage": "1Gi"}}
+    spec = {"accessModes": ["ReadWriteOnce"], "storageClassName": "no-such-class", "resources": resources}
+    claims = PERSISTENT_VOLUME_CLAIMS.path(namespace=api.namespace)
+    await admin.create(claims, {"metadata": {"name": name}, "spec": spec})
+    volume = mounting({"persistentVolumeClaim": {"claimName": name}})
+    job = await make("true", runtimePatches=[volume])
+
+    outcome = await Training(api, job, startup_patience={"Unschedulable": 2}, startup_timeout=60).outcome
+
+    words = "startup_patience for Unschedulable (2 s)", "A PersistentVolumeClaim of the pod has no volume"
+    told(outcome, Cause.NOT_STARTED, *words)
+    assert (await admin.get(f"{claims}/{name}"))["status"]["phase"] == "Pending"
+    await admin.delete(f"{claims}/{name}")
