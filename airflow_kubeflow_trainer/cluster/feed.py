@@ -15,9 +15,10 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from airflow_kubeflow_trainer.cluster.client import Client
+from airflow_kubeflow_trainer.cluster.patience import patiently
 from airflow_kubeflow_trainer.cluster.resources import PODS, TRAINJOBS, WORKLOADS
 from airflow_kubeflow_trainer.cluster.trainjobs import TrainJobApi
-from airflow_kubeflow_trainer.cluster.watch import Watch, WatchEvent, WatchType
+from airflow_kubeflow_trainer.cluster.watch import GIVE_UP_SECONDS, Watch, WatchEvent, WatchType
 from airflow_kubeflow_trainer.trainjob.pods import JOBSET_NAME_LABEL
 from airflow_kubeflow_trainer.trainjob.slim import slim_pod, slim_trainjob, slim_workload
 
@@ -196,7 +197,7 @@ class _Workloads:
         self._namespace = namespace
 
     async def events(self) -> AsyncIterator[WatchEvent]:
-        group = await self._client.get(f"/apis/{WORKLOADS.group}")
+        group = await patiently(lambda: self._client.get(f"/apis/{WORKLOADS.group}"), seconds=GIVE_UP_SECONDS)
         resource = replace(WORKLOADS, version=group["preferredVersion"]["version"])
         async for event in Watch(self._client, resource, namespace=self._namespace).events():
             yield event

@@ -20,29 +20,40 @@ T = TypeVar("T")
 
 
 class Backoff:
-    """Growing, jittered delays between tries, for as long as there is no good answer."""
+    """Growing, jittered delays between tries, for as long as there is no good answer.
 
-    def __init__(self) -> None:
+    :param first_delay: seconds, give or take a half, until the second try.
+    """
+
+    def __init__(self, first_delay: float = FIRST_DELAY_SECONDS) -> None:
         self.since: float | None = None
         """When the first bad answer came, by the monotonic clock."""
-        self._delay = FIRST_DELAY_SECONDS
+        self._first_delay = self._delay = first_delay
 
     def reset(self) -> None:
         """Take note of a good answer."""
-        self.since, self._delay = None, FIRST_DELAY_SECONDS
+        self.since, self._delay = None, self._first_delay
+
+    def pause(self) -> float:
+        """Return the seconds until the next try."""
+        delay = self._delay * random.uniform(0.5, 1.5)
+        self._delay = min(self._delay * 2, LAST_DELAY_SECONDS)
+        return delay
 
     def delay(self, error: ApiError | ClusterUnreachableError, *, give_up_seconds: float) -> float:
-        """Return the seconds until the next try, or raise the error where none would help or it has lasted too long."""
+        """Return the seconds until the next try, or raise the error where none would help or it has lasted too long.
+
+        A server that asks for a later one gets it, though not later than the last that there is patience for.
+        """
         if not is_passing(error):
             raise error
         now = time.monotonic()
         self.since = self.since or now
-        if now - self.since > give_up_seconds:
+        left = self.since + give_up_seconds - now
+        if left < 0:
             raise error
         asked = error.details.get("retryAfterSeconds", 0) if isinstance(error, ApiError) else 0
-        delay = max(float(asked), self._delay * random.uniform(0.5, 1.5))
-        self._delay = min(self._delay * 2, LAST_DELAY_SECONDS)
-        return delay
+        return max(min(float(asked), left), self.pause())
 
 
 def is_passing(error: Exception) -> bool:

@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Any
 
 from airflow_kubeflow_trainer.cluster.client import REQUEST_TIMEOUT_SECONDS, Client
-from airflow_kubeflow_trainer.cluster.patience import Backoff
+from airflow_kubeflow_trainer.cluster.patience import LAST_DELAY_SECONDS, Backoff
 from airflow_kubeflow_trainer.cluster.resources import Resource
 from airflow_kubeflow_trainer.exceptions import (
     ApiError,
@@ -96,9 +96,10 @@ class Watch:
         :raises ApiError: what waiting does not heal: 401, 403, 404.
         :raises ClusterUnreachableError: no answer for ``GIVE_UP_SECONDS``.
         """
-        outage = _Outage()
+        outage, expiries = _Outage(), Backoff()
         self._version = None
         while True:
+            started = time.monotonic()
             try:
                 async for event in self._round():
                     if outage.over():
@@ -107,6 +108,10 @@ class Watch:
                         yield event
             except ExpiredError:
                 self._version = None
+                if time.monotonic() - started > LAST_DELAY_SECONDS:
+                    expiries.reset()
+                # To one that always answers so, each list would else lead to the next at once.
+                await asyncio.sleep(expiries.pause())
             except (ApiError, ClusterUnreachableError) as error:
                 delay = outage.delay(error, give_up_seconds=GIVE_UP_SECONDS)
                 if outage.news():
@@ -160,12 +165,21 @@ class Watch:
             # An answer that has begun is a good one, though nothing may change for long.
             yield None, self._version or "0"
             async for line in lines(chunks, silence_seconds=SILENCE_SECONDS):
-                event = json.loads(line)
-                body = event["object"]
-                if event["type"] == "ERROR":
+                kind, body, version = _parsed(line)
+                if kind == "ERROR":
                     raise api_error(body.get("code", 500), body.get("reason", ""), body.get("message", ""))
-                changed = None if event["type"] == "BOOKMARK" else WatchEvent(WatchType(event["type"]), body)
-                yield changed, body["metadata"]["resourceVersion"]
+                yield None if kind == "BOOKMARK" else WatchEvent(WatchType(kind), body), version
+
+
+def _parsed(line: bytes) -> tuple[str, dict[str, Any], str]:
+    """Give what one line of a watch says: what has happened, the object, and its resourceVersion."""
+    try:
+        event = json.loads(line)
+        kind, body = event["type"], event["object"]
+        return kind, body, "" if kind == "ERROR" else body["metadata"]["resourceVersion"]
+    except (ValueError, LookupError, TypeError) as error:
+        # Whatever dropped the connection may have ended the answer in due form, in the middle of a line.
+        raise ClusterUnreachableError(f"The watch broke off within a line of {len(line)} bytes") from error
 
 
 async def lines(

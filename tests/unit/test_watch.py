@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import json
 from collections.abc import AsyncIterator, Callable
 from types import SimpleNamespace
@@ -18,6 +19,7 @@ from airflow_kubeflow_trainer.cluster.watch import GIVE_UP_SECONDS, Watch, Watch
 from airflow_kubeflow_trainer.exceptions import ApiError, ClusterUnreachableError
 
 EMPTY = {"items": [], "metadata": {"resourceVersion": "7"}}
+TOO_OLD = {"type": "ERROR", "object": {"code": 410, "reason": "Expired", "message": "too old"}}
 OUT_OF_ORDER = ApiError(503, "ServiceUnavailable", "etcd is gone")
 
 
@@ -33,7 +35,8 @@ class Server:
         self.naps: list[float] = []
         self.watched: list[dict[str, Any]] = []
         self.answer: Callable[[], dict[str, Any]] = lambda: EMPTY
-        self.changes: Callable[[], list[dict[str, Any]]] = list
+        self.changes: Callable[[], list[Any]] = list
+        """Events, or what stands in place of one."""
 
     async def nap(self, seconds: float) -> None:
         self.naps.append(seconds)
@@ -50,7 +53,7 @@ class Server:
 
         async def chunks() -> AsyncIterator[bytes]:
             for change in self.changes():
-                yield json.dumps(change).encode() + b"\n"
+                yield change if isinstance(change, bytes) else json.dumps(change).encode() + b"\n"
 
         yield chunks()
 
@@ -100,6 +103,33 @@ async def test_an_outage_is_waited_out_ever_less_eagerly_for_ten_minutes_by_the_
     assert min(server.naps[10:]) >= LAST_DELAY_SECONDS / 2
 
 
+async def test_a_server_that_asks_for_more_than_there_is_patience_for_is_asked_a_last_time(server: Server) -> None:
+    server.answer = lambda: fail(ApiError(429, "TooManyRequests", "later", {"retryAfterSeconds": 10 * GIVE_UP_SECONDS}))
+
+    with pytest.raises(ApiError, match="later"):
+        _ = [event async for event in events(server)]
+
+    assert GIVE_UP_SECONDS <= sum(server.naps) < GIVE_UP_SECONDS + 2 * LAST_DELAY_SECONDS
+
+
+async def test_a_server_to_which_every_version_is_too_old_is_asked_ever_less_often(server: Server) -> None:
+    lists: list[float] = []
+
+    def answer() -> dict[str, Any]:
+        lists.append(server.now)
+        return fail(Enough()) if len(lists) > 20 else EMPTY
+
+    server.answer = answer
+    server.changes = lambda: [TOO_OLD]
+
+    with pytest.raises(Enough):
+        _ = [event async for event in events(server)]
+
+    pauses = [later - earlier for earlier, later in itertools.pairwise(lists)]
+    assert 0 < pauses[0] < 1.0
+    assert min(pauses[10:]) >= LAST_DELAY_SECONDS / 2
+
+
 async def test_a_good_answer_begins_the_ten_minutes_anew(server: Server) -> None:
     answers = (EMPTY if number % 20 == 19 else OUT_OF_ORDER for number in range(200))
 
@@ -109,7 +139,7 @@ async def test_a_good_answer_begins_the_ten_minutes_anew(server: Server) -> None
 
     server.answer = answer
     # After each good list: without it, the watch would go on without another.
-    server.changes = lambda: [{"type": "ERROR", "object": {"code": 410, "reason": "Expired", "message": "too old"}}]
+    server.changes = lambda: [TOO_OLD]
 
     with pytest.raises(Enough):
         _ = [event async for event in events(server)]
@@ -138,3 +168,29 @@ async def test_a_watch_goes_on_where_the_last_bookmark_was(server: Server) -> No
 
     assert [asked["resourceVersion"] for asked in server.watched] == ["7", "4711"]
     assert all(asked["allowWatchBookmarks"] for asked in server.watched)
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        pytest.param(b'{"type": "MODIFIED", "object": {"meta', id="in the middle"),
+        pytest.param(b"<html>502 Bad Gateway</html>", id="by a proxy's page"),
+        pytest.param(b'{"error": "upstream"}\n', id="by a proxy's words"),
+    ],
+)
+async def test_a_watch_that_breaks_off_within_a_line_goes_on_after_the_last_whole_one(
+    server: Server, end: bytes
+) -> None:
+    change = {"type": "MODIFIED", "object": {"kind": "TrainJob", "metadata": {"resourceVersion": "4711"}}}
+    server.changes = lambda: [change, end] if len(server.watched) == 1 else fail(Enough())
+    told: list[WatchType] = []
+
+    async def listen() -> None:
+        async for event in events(server):
+            told.append(event.type)  # noqa: PERF401 (what was told before the end counts)
+
+    with pytest.raises(Enough):
+        await listen()
+
+    assert told == [WatchType.SYNCED, WatchType.MODIFIED]
+    assert [asked["resourceVersion"] for asked in server.watched] == ["7", "4711"]
