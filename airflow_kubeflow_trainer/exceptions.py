@@ -99,6 +99,13 @@ def api_error(status: int, reason: str, message: str, details: Mapping[str, Any]
     return kind(status, reason, message, details)
 
 
+def words_of(error: BaseException) -> str:
+    """Say what an error says, with its class where that is none of ours: a TimeoutError says nothing of its own."""
+    if isinstance(error, KubeflowTrainerError):
+        return str(error)
+    return ": ".join(word for word in (type(error).__name__, str(error)) if word)
+
+
 class TrainJobError(KubeflowTrainerError):
     """A TrainJob did not do what was asked of it."""
 

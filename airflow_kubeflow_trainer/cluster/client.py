@@ -8,6 +8,7 @@ import logging
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
+from http.client import responses
 from types import TracebackType
 from typing import Any, Self
 
@@ -17,9 +18,9 @@ from airflow_kubeflow_trainer.cluster.credentials import Credentials
 from airflow_kubeflow_trainer.exceptions import (
     ApiError,
     ClusterUnreachableError,
-    KubeflowTrainerError,
     UnauthorizedError,
     api_error,
+    words_of,
 )
 
 REQUEST_TIMEOUT_SECONDS = 30.0
@@ -141,11 +142,8 @@ class Client:
             if self.credentials is not refused:
                 return
             log.info("%s no longer takes our credentials, which are read anew", refused.server)
-            try:
+            with _no_credentials("renewed"):
                 self.credentials = await renew()
-            except KubeflowTrainerError as error:
-                # Whatever hands them out may be down for a moment: as good as a cluster that does not answer.
-                raise ClusterUnreachableError(f"The cluster's credentials cannot be renewed: {error}") from error
 
     async def _send_as(
         self,
@@ -158,7 +156,8 @@ class Client:
         data: bytes | None = None,
         content_type: str | None = None,
     ) -> aiohttp.ClientResponse:
-        headers = {**await credentials.headers(), "Accept": "application/json"}
+        with _no_credentials("read"):
+            headers = {**await credentials.headers(), "Accept": "application/json"}
         if data is not None and content_type is not None:
             headers["Content-Type"] = content_type
         with _unreachable(self._where(method, path)):
@@ -175,7 +174,9 @@ class Client:
             )
             if response.status >= 400:
                 async with response:
-                    raise _error(response.status, await response.text(), response.headers.get("Retry-After"))
+                    # A proxy's page may be in whatever encoding.
+                    text = await response.text(errors="replace")
+                    raise _error(response.status, text, response.headers.get("Retry-After"))
         return response
 
     def _where(self, method: str, path: str) -> str:
@@ -195,8 +196,21 @@ def _unreachable(where: str) -> Iterator[None]:
     """Turn the network's errors into ours."""
     try:
         yield
-    except (TimeoutError, aiohttp.ClientError, OSError) as error:
+    except (TimeoutError, aiohttp.ClientError, OSError, json.JSONDecodeError) as error:
+        # No JSON: an answer that something on the way has cut short.
         raise ClusterUnreachableError(f"No answer from the cluster at {where}: {_reason(error)}") from error
+
+
+@contextmanager
+def _no_credentials(what: str) -> Iterator[None]:
+    """Turn what can go wrong with credentials into an error of ours, whoever keeps them: a file, Airflow, a program.
+
+    Whatever hands them out may be down for a moment: as good as a cluster that does not answer.
+    """
+    try:
+        yield
+    except Exception as error:
+        raise ClusterUnreachableError(f"The cluster's credentials cannot be {what}: {words_of(error)}") from error
 
 
 def _reason(error: Exception) -> str:
@@ -228,4 +242,4 @@ def _error(status: int, text: str, retry_after: str | None) -> ApiError:
         details = {**wait, **(body.get("details") or {})}
         return api_error(status, body.get("reason") or "", body.get("message") or "", details)
     # A proxy's or load balancer's page, not Kubernetes' words.
-    return api_error(status, "", text[:256].strip(), wait)
+    return api_error(status, "", text[:256].strip() or responses.get(status, "no words"), wait)

@@ -11,7 +11,13 @@ from typing import Any
 from airflow_kubeflow_trainer.cluster.feed import Feed
 from airflow_kubeflow_trainer.cluster.trainjobs import TrainJobApi
 from airflow_kubeflow_trainer.cluster.watch import WatchEvent, WatchType
-from airflow_kubeflow_trainer.exceptions import ApiError, ClusterUnreachableError, KubeflowTrainerError, NotFoundError
+from airflow_kubeflow_trainer.exceptions import (
+    ApiError,
+    ClusterUnreachableError,
+    KubeflowTrainerError,
+    NotFoundError,
+    words_of,
+)
 from airflow_kubeflow_trainer.trainjob.awaiting import Awaited, Verdict, decide
 from airflow_kubeflow_trainer.trainjob.seen import Seen
 
@@ -75,7 +81,7 @@ def refusal(error: Exception) -> KubeflowTrainerError:
         return ClusterUnreachableError(f"The cluster refused to tell: {error}")
     if isinstance(error, KubeflowTrainerError):
         return error
-    return KubeflowTrainerError(f"{type(error).__name__}: {error}")
+    return KubeflowTrainerError(words_of(error))
 
 
 async def batches(feed: Feed, name: str | None) -> AsyncGenerator[list[WatchEvent], None]:

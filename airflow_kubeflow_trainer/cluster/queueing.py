@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from airflow_kubeflow_trainer.cluster.feed import Feed
 from airflow_kubeflow_trainer.cluster.watch import WatchEvent, WatchType
-from airflow_kubeflow_trainer.exceptions import ForbiddenError, NotFoundError
+from airflow_kubeflow_trainer.exceptions import ForbiddenError, NotFoundError, words_of
 from airflow_kubeflow_trainer.trainjob import queue
 from airflow_kubeflow_trainer.trainjob.phase import has_pods, is_held_back
 from airflow_kubeflow_trainer.trainjob.queue import OLDER_KUEUE, STUCK
@@ -116,7 +116,7 @@ class Queue:
         elif isinstance(error, ForbiddenError):
             self._warn(f"Not permitted to watch Kueue's workloads, so it is not told why it waits: {error.message}")
         else:
-            self._warn(f"Kueue's workloads cannot be read, so it is not told why it waits: {error}")
+            self._warn(f"Kueue's workloads cannot be read, so it is not told why it waits: {words_of(error)}")
 
     def _watch_admission(self) -> None:
         if self._timer is not None:

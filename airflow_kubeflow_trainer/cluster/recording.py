@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any, ClassVar
 
 from airflow_kubeflow_trainer.cluster.logs import LogLine
-from airflow_kubeflow_trainer.exceptions import ApiError, ClusterUnreachableError
+from airflow_kubeflow_trainer.exceptions import ApiError, ClusterUnreachableError, words_of
 from airflow_kubeflow_trainer.trainjob.diagnosis import Diagnosis
 from airflow_kubeflow_trainer.trainjob.phase import Phase, PhaseReport
 from airflow_kubeflow_trainer.trainjob.pods import Pod
@@ -148,4 +148,4 @@ class Recording:
         try:
             await self._publish(self.recorder.to_record(self._now()))
         except Exception as error:  # noqa: BLE001 (what is shown of a training must not end it)
-            log.debug("The record was not published: %s", error)
+            log.debug("The record was not published: %s", words_of(error))

@@ -46,8 +46,10 @@ class TrainJobApi:
     async def get(self, name: str) -> dict[str, Any]:
         return await self.client.get(TRAINJOBS.path(namespace=self.namespace, name=name))
 
-    async def find(self, *, label_selector: str | None = None) -> list[dict[str, Any]]:
-        return await self._list(TRAINJOBS, label_selector=label_selector)
+    async def find(self, *, label_selector: str | None = None, name: str | None = None) -> list[dict[str, Any]]:
+        """List TrainJobs; that of one name takes the permission to list, and not the one to get."""
+        field_selector = f"metadata.name={name}" if name is not None else None
+        return await self._list(TRAINJOBS, label_selector=label_selector, field_selector=field_selector)
 
     async def delete(self, name: str, *, uid: str | None = None) -> None:
         """Delete a TrainJob and, in the background, all that belongs to it.
@@ -114,8 +116,13 @@ class TrainJobApi:
         timestamps: bool = False,
         since_time: str | None = None,
         tail_lines: int | None = None,
+        answer_within: float | None = None,
     ) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
-        """Open a container's log and give its chunks as they come; with ``follow`` until the container ends."""
+        """Open a container's log and give its chunks as they come; with ``follow`` until the container ends.
+
+        :param answer_within: seconds until the answer has to begin, which with ``follow`` is the first line. Default:
+            any.
+        """
         wanted = {
             "container": container,
             "follow": follow or None,
@@ -125,7 +132,8 @@ class TrainJobApi:
             "tailLines": tail_lines,
         }
         params = {key: value for key, value in wanted.items() if value is not None}
-        return self.client.stream(PODS.path(namespace=self.namespace, name=pod, subresource="log"), params=params)
+        path = PODS.path(namespace=self.namespace, name=pod, subresource="log")
+        return self.client.stream(path, params=params, answer_within=answer_within)
 
     async def list_runtimes(self) -> list[dict[str, Any]]:
         """List the runtimes that a TrainJob here can use: the cluster's, then the namespace's own."""

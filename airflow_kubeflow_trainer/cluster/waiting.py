@@ -28,7 +28,7 @@ from airflow_kubeflow_trainer.cluster.wait_spec import Outcome as Outcome
 from airflow_kubeflow_trainer.cluster.wait_spec import Reporter as Reporter
 from airflow_kubeflow_trainer.cluster.wait_spec import WaitSpec as WaitSpec
 from airflow_kubeflow_trainer.cluster.watch import GIVE_UP_SECONDS, WatchEvent, WatchType
-from airflow_kubeflow_trainer.exceptions import ApiError, ClusterUnreachableError, ForbiddenError, NotFoundError
+from airflow_kubeflow_trainer.exceptions import ApiError, ClusterUnreachableError, ForbiddenError
 from airflow_kubeflow_trainer.trainjob.clocks import Clocks, Expiry
 from airflow_kubeflow_trainer.trainjob.diagnosis import (
     Cause,
@@ -246,9 +246,7 @@ class _Waiting:
         if self._recording is not None:
             self._recording.see_trainjob(event.object)
         self._see_phase()
-        running = self.report is not None and self.report.phase is Phase.RUNNING
-        if self._pods_hidden and running and self._evidence.trained_since is None:
-            self._evidence.trained_since = self._now()
+        self._begin_without_pods()
         return None
 
     def _see_phase(self) -> None:
@@ -267,20 +265,29 @@ class _Waiting:
     async def _check(self) -> None:
         # A feed that others share may be a moment behind, and has not heard yet of what was created just now.
         try:
-            trainjob = await patiently(lambda: self._api.get(self._spec.name), seconds=GIVE_UP_SECONDS)
-        except NotFoundError:
-            self._put(lambda: self._gone("does not exist (any more)"))
+            found = await patiently(lambda: self._api.find(name=self._spec.name), seconds=GIVE_UP_SECONDS)
         except Exception as error:  # noqa: BLE001 (an error that nobody hears of would leave the wait hanging)
             self._put(_raiser(error))
+            return
+        if not found:
+            self._put(lambda: self._gone("does not exist (any more)"))
+        elif self._spec.uid not in (None, found[0]["metadata"]["uid"]):
+            self._put(lambda: self._gone("was deleted, and another one has its name now"))
         else:
-            if self._spec.uid not in (None, trainjob["metadata"]["uid"]):
-                self._put(lambda: self._gone("was deleted, and another one has its name now"))
-            else:
-                self._put(lambda: self._see_trainjob(WatchEvent(WatchType.ADDED, trainjob)))
+            self._put(lambda: self._see_trainjob(WatchEvent(WatchType.ADDED, found[0])))
 
     def _hide_pods(self, error: ForbiddenError) -> None:
-        self._reporter.warning(f"Not permitted to list and watch pods, so less can be told: {error.message}")
+        # Whoever joins a feed of pods begins it anew, and then all are told again that they may not see them.
+        if not self._pods_hidden:
+            self._reporter.warning(f"Not permitted to list and watch pods, so less can be told: {error.message}")
         self._pods_hidden = True
+        self._begin_without_pods()
+
+    def _begin_without_pods(self) -> None:
+        """Take the training to have begun when it is first seen to run, where no pod tells."""
+        running = self.report is not None and self.report.phase is Phase.RUNNING
+        if self._pods_hidden and running and self._evidence.trained_since is None:
+            self._evidence.trained_since = self._now()
 
     def _gone(self, what: str) -> Diagnosis:
         return Diagnosis(Cause.DELETED, f"TrainJob {self._api.namespace}/{self._spec.name} {what}")

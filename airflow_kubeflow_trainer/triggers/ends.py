@@ -13,6 +13,7 @@ from typing import Any
 
 from airflow_kubeflow_trainer.cluster.observing import batches
 from airflow_kubeflow_trainer.cluster.watch import WatchEvent, WatchType
+from airflow_kubeflow_trainer.exceptions import words_of
 from airflow_kubeflow_trainer.hooks.asking import ask
 from airflow_kubeflow_trainer.hooks.trainer import KubeflowTrainerHook
 from airflow_kubeflow_trainer.trainjob.ended import Ended, Told
@@ -90,7 +91,8 @@ async def news(cluster: Mapping[str, Any], label_selector: str | None) -> AsyncG
                     if found.ended or found.there is not None:
                         yield found
         except Exception as error:  # noqa: BLE001 (Airflow would start us anew at once, again and again)
-            log.error("The cluster cannot tell of TrainJobs, and is asked again in %g s: %s", AGAIN_SECONDS, error)
+            words = words_of(error)
+            log.error("The cluster cannot tell of TrainJobs, and is asked again in %g s: %s", AGAIN_SECONDS, words)
         await asyncio.sleep(AGAIN_SECONDS)
 
 

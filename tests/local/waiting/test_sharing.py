@@ -7,6 +7,7 @@ import json
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextvars import ContextVar
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -39,11 +40,15 @@ class Triggerer:
         self.proxy = proxy
         self.token = "first"
         self.renewals = 0
+        self.no_renewal: list[Exception] = []
+        """Why there are no new credentials, so many times."""
         self.client = Client(proxy.credentials(self.token), renew=self.renew)
         self.api = TrainJobApi(self.client, namespace="default")
         self.feeds = Feeds.of_namespace(self.api)
 
     async def renew(self) -> Credentials:
+        if self.no_renewal:
+            raise self.no_renewal.pop()
         self.renewals += 1
         return self.proxy.credentials(self.token)
 
@@ -141,16 +146,42 @@ async def test_a_trainjob_that_a_late_watch_has_not_heard_of_is_there_all_the_sa
     keeper = triggerer.wait(await held())
     await proxy.until(watching(proxy))
     proxy.mute = True
+    asked: list[str] = []
 
-    proxy.fault = refusals(2, lambda request: request.path.count("/") == 7 and request.method == "GET")
+    def refuse(request: web.Request) -> web.Response | None:
+        if request.path.count("/") == 7:
+            return status(403, "Forbidden", 'cannot get resource "trainjobs"')
+        if "fieldSelector" not in request.query:
+            return None
+        asked.append(request.query["fieldSelector"])
+        return status(500, "InternalError") if len(asked) <= 2 else None
+
+    proxy.fault = refuse
     late = triggerer.wait(await held())
     # It is asked for by its name until there is a good answer.
-    await proxy.until(lambda: proxy.count("get") == 3)
+    await proxy.until(lambda: len(asked) == 3)
     proxy.mute = False
     await held.let_go()
 
     assert (await late).diagnosis is None
     assert (await keeper).diagnosis is None
+
+
+async def test_each_wait_is_told_once_that_it_may_not_see_its_pods_whoever_comes_later(
+    triggerer: Triggerer, proxy: Proxy, held: Held
+) -> None:
+    proxy.fault = lambda request: status(403, "Forbidden", "no pods") if request.path.endswith("/pods") else None
+    reporters = [Recorder() for _ in range(3)]
+    waits = []
+    for reporter in reporters:
+        waits.append(triggerer.wait(await held(), reporter))
+        await proxy.until(lambda reporter=reporter: bool(reporter.warnings))  # type: ignore[misc]
+    await held.let_go()
+
+    assert [outcome.diagnosis for outcome in await asyncio.gather(*waits)] == [None] * 3
+    assert [reporter.warnings for reporter in reporters] == [
+        ["Not permitted to list and watch pods, so less can be told: no pods"]
+    ] * 3
 
 
 async def test_a_success_is_one_though_the_cluster_does_not_say_how_its_pods_ended(
@@ -312,6 +343,83 @@ async def test_a_program_that_gives_tokens_is_asked_whenever_one_has_expired(
         await held.let_go()
 
         assert (await waiting).diagnosis is None
+
+
+NO_CREDENTIALS = [
+    pytest.param(FileNotFoundError(2, "No such file or directory", "token"), "FileNotFoundError", id="no file"),
+    pytest.param(RuntimeError("Airflow is down"), "RuntimeError: Airflow is down", id="no Airflow"),
+    pytest.param(TimeoutError(), "TimeoutError", id="no answer"),
+]
+
+
+@pytest.mark.parametrize(("error", "words"), NO_CREDENTIALS)
+async def test_credentials_that_cannot_be_renewed_for_a_while_end_no_wait(
+    triggerer: Triggerer, proxy: Proxy, held: Held, caplog: pytest.LogCaptureFixture, error: Exception, words: str
+) -> None:
+    caplog.set_level(logging.INFO)
+    waiting = triggerer.wait(await held())
+    await proxy.until(watching(proxy))
+
+    triggerer.token, triggerer.no_renewal = "second", [error] * 3
+    await let_in_only(proxy, "second")
+    await held.let_go()
+
+    assert (await waiting).diagnosis is None
+    assert f"The cluster's credentials cannot be renewed: {words}" in caplog.text
+
+
+@pytest.mark.parametrize(("error", "words"), NO_CREDENTIALS)
+async def test_credentials_that_cannot_be_read_for_a_while_end_no_wait(
+    triggerer: Triggerer, proxy: Proxy, held: Held, caplog: pytest.LogCaptureFixture, error: Exception, words: str
+) -> None:
+    caplog.set_level(logging.INFO)
+    waiting = triggerer.wait(await held())
+    await proxy.until(watching(proxy))
+    good = triggerer.client.credentials
+    failures: list[Exception] = []
+
+    async def headers() -> dict[str, str]:
+        failures.append(error)
+        raise error
+
+    triggerer.client.credentials = replace(good, headers=headers)
+    proxy.cut()
+    await proxy.until(lambda: len(failures) >= 3)
+    triggerer.client.credentials = good
+    await held.let_go()
+
+    assert (await waiting).diagnosis is None
+    assert f"The cluster's credentials cannot be read: {words}" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        pytest.param(
+            web.Response(status=502, body=b"<h1>\xfcberlastet</h1>", content_type="text/html"), id="not UTF-8"
+        ),
+        pytest.param(web.Response(body=b'{"kind": "PodList", "items": [', content_type="application/json"), id="cut"),
+    ],
+)
+async def test_an_answer_that_nobody_can_read_is_asked_for_again(
+    triggerer: Triggerer, proxy: Proxy, held: Held, page: web.Response
+) -> None:
+    answers: list[bytes] = []
+
+    def answer(request: web.Request) -> web.Response | None:
+        if len(answers) == 2:
+            return None
+        body = page.body
+        assert isinstance(body, bytes)
+        answers.append(body)
+        return web.Response(status=page.status, body=body, content_type=page.content_type)
+
+    proxy.fault = answer
+    waiting = triggerer.wait(await held())
+    await proxy.until(watching(proxy))
+    await held.let_go()
+
+    assert (await waiting).diagnosis is None
 
 
 async def test_fresh_credentials_that_are_refused_end_the_wait(triggerer: Triggerer, proxy: Proxy, held: Held) -> None:
