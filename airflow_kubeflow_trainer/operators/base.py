@@ -298,6 +298,18 @@ class TrainJobOperator(ReachesCluster, BaseOperator):
         if self._stop is not None:
             self._stop()
 
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
+        """Finish; or end the TrainJob that no trigger waits for, be it that none could begin or that time ran out."""
+        from airflow.sdk.exceptions import TaskDeferralError, TaskDeferralTimeout
+
+        from airflow_kubeflow_trainer.operators import execution
+
+        try:
+            return super().resume_execution(next_method, next_kwargs, context)
+        except (TaskDeferralError, TaskDeferralTimeout):
+            execution.stop_what_nobody_waits_for(self, identity_of(context))
+            raise
+
     def execute_complete(
         self, context: Context, event: Mapping[str, Any] | None, awaited: Mapping[str, Any] | None = None
     ) -> Any:

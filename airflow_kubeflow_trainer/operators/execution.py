@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
 
-from airflow_kubeflow_trainer.cluster.ending import delete, end_earlier_tries, stop, stop_unanswered
+from airflow_kubeflow_trainer.cluster.ending import delete, end_earlier_tries, stop, stop_tries, stop_unanswered
 from airflow_kubeflow_trainer.cluster.followers import LogNodes
 from airflow_kubeflow_trainer.cluster.patience import patiently
 from airflow_kubeflow_trainer.cluster.submission import create_or_adopt, read_runtime
@@ -195,6 +195,22 @@ def clean_up(operator: Task, ended: TrainJobEvent) -> None:
         finish is OnFinishAction.DELETE_SUCCEEDED_TRAINJOB and ended["cause"] is None
     ):
         _end(operator.hook(), partial(delete, name=name, uid=uid), name, operator.log)
+
+
+def stop_what_nobody_waits_for(operator: Task, identity: TaskIdentity) -> None:
+    """Do what ``on_kill_action`` says with the TrainJob of a try whose trigger Airflow has given up; raises nothing."""
+    hook, log = operator.hook(), operator.log
+
+    async def work() -> list[str]:
+        async with hook.connect() as api:
+            return await stop_tries(api, operator.on_kill_action, identity)
+
+    try:
+        _ = hook.settings
+        for done in run_blocking(work):
+            log.info(done)
+    except (KubeflowTrainerError, OSError) as error:
+        log.error("The TrainJob could not be stopped, and may go on: %s", error)
 
 
 def _end(hook: KubeflowTrainerHook, ending: Callable[[TrainJobApi], Awaitable[str]], name: str, log: Any) -> None:

@@ -181,6 +181,22 @@ def test_a_task_that_runs_out_of_time_before_its_creation_is_answered_leaves_not
     assert watched.done("post") == watched.done("delete") == 1
 
 
+def test_a_task_whose_time_runs_out_while_no_triggerer_lives_leaves_nothing(
+    airflow: AirflowStack, cluster: Any, watched: Proxy
+) -> None:
+    airflow.wait_for_dag("shell_impatient")
+    airflow.kill("triggerer")
+    run = Run(airflow, cluster, "shell_impatient")
+    run.until("deferred")
+    run.until_trainjobs(1)
+
+    assert run.until("failed")["state"] == "failed"
+
+    run.until_trainjobs(0)
+    assert watched.done("delete") == 1
+    airflow.start_component("triggerer")
+
+
 def test_a_run_that_runs_out_of_time_leaves_nothing(airflow: AirflowStack, cluster: Any, watched: Proxy) -> None:
     run = Run(airflow, cluster, "shell_run_hurries")
 
@@ -208,12 +224,11 @@ def test_two_tasks_on_one_watch_have_each_their_own_log_and_both_their_end(
     first = Run(airflow, cluster, "shell", "echo it runs; echo alpha one; sleep 4; echo alpha two")
     second = Run(airflow, cluster, "shell", "echo it runs; echo beta one; sleep 12; echo beta two")
 
-    logs = []
     for run in (first, second):
         assert airflow.api.wait_for_task(run.dag_id, run.run_id, "run", timeout=TIMEOUT)["state"] == "success"
-        logs.append(run.log())
 
-    written = [[line for line in log.splitlines() if re.fullmatch("(alpha|beta) (one|two)", line)] for log in logs]
+    logs = [run.log().splitlines() for run in (first, second)]
+    written = [[line for line in log if re.fullmatch("(alpha|beta) (one|two)", line)] for log in logs]
     assert written == [["alpha one", "alpha two"], ["beta one", "beta two"]]
 
 

@@ -67,14 +67,24 @@ def side_by_side(trainjobs: Iterable[Mapping[str, Any]]) -> list[str]:
     return found
 
 
-def wrong_lines(log: Iterable[str], wanted: Iterable[str]) -> list[str]:
-    """Say which lines of a training are missing, or doubled; what ran again after a mark is counted anew."""
-    runs: list[Counter[str]] = [Counter()]
+def doubled(log: Iterable[str], wanted: Iterable[str]) -> list[str]:
+    """Say which lines of a training are there more than once; what ran again after a mark is counted anew."""
+    return [f"{line} {count} times" for run in _runs(log, wanted) for line, count in run.items() if count > 1]
+
+
+def missing(log: Iterable[str], wanted: Iterable[str]) -> list[str]:
+    """Say which lines the last run of a training lacks."""
     wanted = list(wanted)
+    last = _runs(log, wanted)[-1]
+    return [f"{line} is missing" for line in wanted if line not in last]
+
+
+def _runs(log: Iterable[str], wanted: Iterable[str]) -> list[Counter[str]]:
+    runs: list[Counter[str]] = [Counter()]
+    wanted = set(wanted)
     for line in log:
         if RESTARTED in line or TOOK_OVER in line:
             runs.append(Counter())
         elif line in wanted:
             runs[-1][line] += 1
-    doubled = [f"{line} {count} times" for run in runs for line, count in run.items() if count > 1]
-    return [f"{line} is missing" for line in wanted if line not in runs[-1]] + doubled
+    return runs

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from airflow_kubeflow_trainer.trainjob.identity import TaskIdentity
-from tests.soak.audit import side_by_side, wrong_lines, wrong_owners
+from tests.soak.audit import doubled, missing, side_by_side, wrong_owners
 from tests.soak.witness import two_at_once
 
 WANTED = ["line 1", "line 2"]
@@ -26,7 +26,7 @@ WANTED = ["line 1", "line 2"]
     ],
 )
 def test_lines_that_are_missing_or_doubled_are_named(log: list[str], wrong: list[str]) -> None:
-    assert wrong_lines(log, WANTED) == wrong
+    assert missing(log, WANTED) + doubled(log, WANTED) == wrong
 
 
 def test_trainjobs_that_are_one_too_many_or_left_behind_are_named() -> None:

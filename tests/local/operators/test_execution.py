@@ -13,7 +13,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from airflow.sdk.exceptions import AirflowTaskTimeout, TaskDeferred
+from airflow.sdk.exceptions import AirflowTaskTimeout, TaskDeferralError, TaskDeferralTimeout, TaskDeferred
 from airflow.sdk.execution_time.timeout import timeout
 
 from airflow_kubeflow_trainer.cluster import ending, patience, waiting
@@ -99,6 +99,27 @@ def test_a_kill_that_comes_after_the_end_keeps_what_was_trained(hook: KubeflowTr
     shell.on_kill()
 
     assert len(mine(hook, task)) == 1
+
+
+@pytest.mark.parametrize(("action", "left"), [("delete_trainjob", 0), ("keep_trainjob", 1)])
+@pytest.mark.parametrize(
+    ("why", "error"),
+    [
+        pytest.param("Trigger timeout", TaskDeferralTimeout, id="no triggerer in time"),
+        pytest.param("Trigger failure", TaskDeferralError, id="a trigger that cannot begin"),
+    ],
+)
+def test_a_trigger_that_airflow_gives_up_leaves_its_trainjob_as_a_kill_would(
+    hook: KubeflowTrainerHook, task: Task, action: str, left: int, why: str, error: type[Exception]
+) -> None:
+    shell = operator("exec sleep 60", deferrable=True, on_kill_action=action)
+    with pytest.raises(TaskDeferred):
+        shell.execute(task.context())
+
+    with pytest.raises(error, match=why):
+        shell.resume_execution("__fail__", {"error": why}, task.context())
+
+    assert len(mine(hook, task)) == left
 
 
 def test_a_cluster_that_cannot_be_asked_any_more_is_no_reason_to_end_a_training(
