@@ -1,4 +1,4 @@
-"""Asking Airflow from a coroutine that may be cancelled at any moment."""
+"""Asking Airflow: from a coroutine that may be cancelled at any moment, and so that no answer is not taken for one."""
 
 from __future__ import annotations
 
@@ -46,3 +46,23 @@ class Together(Generic[K, T]):
             # Who comes from now on has to ask anew.
             del coming[key]
             return await self._question(key)
+
+
+def is_undefined(conn_id: str) -> bool:
+    """Whether Airflow's API server says that there is no such connection.
+
+    Airflow's own lookup says so whatever has gone wrong: an API server that restarts, is overloaded, or out of reach.
+    """
+    from airflow.sdk.exceptions import AirflowRuntimeError, ErrorType
+    from airflow.sdk.execution_time import task_runner
+    from airflow.sdk.execution_time.comms import ErrorResponse, GetConnection
+
+    supervisor = getattr(task_runner, "SUPERVISOR_COMMS", None)
+    if supervisor is None:
+        # Outside of tasks and triggers no API server is asked.
+        return True
+    try:
+        answer = supervisor.send(GetConnection(conn_id=conn_id))
+    except AirflowRuntimeError as error:
+        answer = error.error
+    return isinstance(answer, ErrorResponse) and answer.error is ErrorType.CONNECTION_NOT_FOUND

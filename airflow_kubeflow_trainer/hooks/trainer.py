@@ -23,14 +23,20 @@ from airflow_kubeflow_trainer.cluster.ending import suspend
 from airflow_kubeflow_trainer.cluster.events import events_about
 from airflow_kubeflow_trainer.cluster.feed import Feeds
 from airflow_kubeflow_trainer.cluster.logs import LogLine
+from airflow_kubeflow_trainer.cluster.patience import patiently
 from airflow_kubeflow_trainer.cluster.sharing import Shared
 from airflow_kubeflow_trainer.cluster.submission import submit
 from airflow_kubeflow_trainer.cluster.trainjobs import TrainJobApi
 from airflow_kubeflow_trainer.cluster.waiting import Outcome, WaitSpec
 from airflow_kubeflow_trainer.cluster.watch import lines
-from airflow_kubeflow_trainer.exceptions import ConfigError, KubeflowTrainerError, NotFoundError
+from airflow_kubeflow_trainer.exceptions import (
+    ClusterUnreachableError,
+    ConfigError,
+    KubeflowTrainerError,
+    NotFoundError,
+)
 from airflow_kubeflow_trainer.hooks import DEFAULT_CONN_ID
-from airflow_kubeflow_trainer.hooks.asking import ask
+from airflow_kubeflow_trainer.hooks.asking import ask, is_undefined
 from airflow_kubeflow_trainer.hooks.connection import ClusterSettings
 from airflow_kubeflow_trainer.trainjob.awaiting import Awaited, Verdict
 from airflow_kubeflow_trainer.trainjob.diagnosis import Diagnosis
@@ -127,8 +133,10 @@ class KubeflowTrainerHook(BaseHook):
     @asynccontextmanager
     async def _open_shared(self) -> AsyncIterator[SharedCluster]:
         async def renew() -> Credentials:
-            # From the connection again: somebody may have put a new token there.
-            return await (await self._settings_in_coroutine()).credentials()
+            # From the connection again: somebody may have put a new token there. One that is gone leads nowhere else.
+            with contextlib.suppress(AirflowNotFoundException):
+                self._settings = self._settings_of(await patiently(self._defined_extras))
+            return await self.settings.credentials()
 
         async with Client(await self.settings.credentials(), renew=renew) as client:
             api = TrainJobApi(client, namespace=self.namespace)
@@ -258,20 +266,35 @@ class KubeflowTrainerHook(BaseHook):
         try:
             extras: dict[str, Any] = self.get_connection(self.kubernetes_conn_id).extra_dejson
         except AirflowNotFoundException:
+            if not is_undefined(self.kubernetes_conn_id):
+                raise self._no_answer() from None
             return self._extras_of_undefined()
         return extras
 
     async def _extras_in_coroutine(self) -> dict[str, Any]:
+        try:
+            return await patiently(self._defined_extras)
+        except AirflowNotFoundException:
+            return self._extras_of_undefined()
+
+    async def _defined_extras(self) -> dict[str, Any]:
         from airflow.providers.common.compat.connection import get_async_connection, get_async_extra_dejson
+        from asgiref.sync import sync_to_async
 
         if not self.kubernetes_conn_id:
             return {}
         try:
             connection = await ask(get_async_connection(self.kubernetes_conn_id))
-            extras: dict[str, Any] = await get_async_extra_dejson(connection)
         except AirflowNotFoundException:
-            return self._extras_of_undefined()
+            if not await ask(sync_to_async(is_undefined)(self.kubernetes_conn_id)):
+                raise self._no_answer() from None
+            raise
+        extras: dict[str, Any] = await get_async_extra_dejson(connection)
         return extras
+
+    def _no_answer(self) -> ClusterUnreachableError:
+        # To go on without would be to go to another cluster.
+        return ClusterUnreachableError(f"Airflow does not say what its connection {self.kubernetes_conn_id!r} holds")
 
     def _extras_of_undefined(self) -> dict[str, Any]:
         # As in the cncf provider: kubernetes_default need not be defined.

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
+from typing import Any
 
 import pytest
 from airflow.providers.common.compat import connection as connections
 from airflow.sdk import Connection
+from airflow.sdk.exceptions import AirflowRuntimeError, ErrorType
+from airflow.sdk.execution_time import task_runner
+from airflow.sdk.execution_time.comms import ConnectionResult, ErrorResponse, GetConnection
 
+from airflow_kubeflow_trainer.cluster.client import Client
 from airflow_kubeflow_trainer.cluster.credentials import Credentials
+from airflow_kubeflow_trainer.exceptions import ClusterUnreachableError, UnauthorizedError
 from airflow_kubeflow_trainer.hooks.asking import Together, ask
 from airflow_kubeflow_trainer.hooks.connection import ClusterSettings
 from airflow_kubeflow_trainer.hooks.trainer import KubeflowTrainerHook
@@ -103,8 +109,85 @@ async def test_a_question_that_fails_fails_those_who_asked_it_and_nobody_later()
     assert await together.ask("a") == "good"
 
 
+class Supervisor:
+    """What a task or a triggerer asks Airflow's API server through."""
+
+    def __init__(self) -> None:
+        self.hiccups = 0
+        """How often there is no answer before there is one."""
+        self.extra: dict[str, Any] | None = None
+        """Of the connection; None where there is none."""
+
+    def send(self, message: Any) -> Any:
+        if not isinstance(message, GetConnection):
+            return None
+        if self.hiccups:
+            self.hiccups -= 1
+            raise AirflowRuntimeError(ErrorResponse(error=ErrorType.API_SERVER_ERROR, detail={"status_code": 503}))
+        if self.extra is None:
+            return ErrorResponse(error=ErrorType.CONNECTION_NOT_FOUND, detail={"conn_id": message.conn_id})
+        unset = dict.fromkeys(("host", "schema", "login", "password", "port"))
+        found = {"conn_id": message.conn_id, "conn_type": "kubernetes", "extra": json.dumps(self.extra)}
+        return ConnectionResult.model_validate(unset | found)
+
+    async def asend(self, message: Any) -> Any:
+        return self.send(message)
+
+
+@pytest.fixture
+def supervisor(monkeypatch: pytest.MonkeyPatch) -> Supervisor:
+    supervisor = Supervisor()
+    monkeypatch.setattr(task_runner, "SUPERVISOR_COMMS", supervisor, raising=False)
+    monkeypatch.setattr(ClusterSettings, "credentials", credentials)
+    return supervisor
+
+
+def test_a_default_connection_that_is_not_defined_is_done_without(supervisor: Supervisor) -> None:
+    assert KubeflowTrainerHook().settings == ClusterSettings()
+
+
+def test_a_default_connection_of_which_airflow_does_not_tell_is_not_done_without(supervisor: Supervisor) -> None:
+    supervisor.hiccups = 2
+    supervisor.extra = {"namespace": "ml"}
+    hook = KubeflowTrainerHook()
+
+    with pytest.raises(ClusterUnreachableError, match="does not say what its connection 'kubernetes_default' holds"):
+        _ = hook.settings
+
+    assert hook.namespace == "ml"
+
+
+async def test_a_trigger_asks_again_for_a_connection_of_which_airflow_does_not_tell(supervisor: Supervisor) -> None:
+    supervisor.hiccups = 3
+    supervisor.extra = {"namespace": "ml"}
+
+    async with KubeflowTrainerHook().share() as cluster:
+        assert cluster.api.namespace == "ml"
+
+
+@pytest.mark.parametrize("hiccups", [0, 3], ids=["it was deleted", "Airflow does not tell"])
+async def test_whoever_has_had_a_connection_is_not_led_elsewhere_when_the_credentials_are_renewed(
+    supervisor: Supervisor, monkeypatch: pytest.MonkeyPatch, hiccups: int
+) -> None:
+    asked: list[str] = []
+
+    async def refuse(self: Client, credentials: Credentials, *args: Any, **kwargs: Any) -> Any:
+        asked.append(credentials.server)
+        raise UnauthorizedError(401, "Unauthorized", "Unauthorized")
+
+    monkeypatch.setattr(Client, "_send_as", refuse)
+    supervisor.extra = {"namespace": "ml"}
+    async with KubeflowTrainerHook().share() as cluster:
+        supervisor.hiccups = hiccups
+        supervisor.extra = supervisor.extra if hiccups else None
+        with pytest.raises(UnauthorizedError):
+            await cluster.api.get("x")
+
+    assert asked == ["http://ml.example"] * 2
+
+
 async def credentials(settings: ClusterSettings) -> Credentials:
     async def headers() -> dict[str, str]:
         return {}
 
-    return Credentials(server="http://cluster.example", ssl_context=None, headers=headers)
+    return Credentials(server=f"http://{settings.namespace}.example", ssl_context=None, headers=headers)
