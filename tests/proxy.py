@@ -40,6 +40,8 @@ class Proxy:
     """Of each request that was passed on what `requests` has of it, and the status of its answer."""
     mute: bool = False
     """Whether watches say nothing any more."""
+    logs: list[asyncio.Event] = field(default_factory=list)
+    """Of each log that is being followed, set where its connection is dead, which nobody is told."""
 
     def credentials(self, token: str = "first") -> Credentials:
         async def headers() -> dict[str, str]:
@@ -77,6 +79,11 @@ class Proxy:
         """Break all watches off; from whatever thread."""
         for watch in self.watches.copy():
             watch.get_loop().call_soon_threadsafe(watch.cancel)
+
+    def forget_logs(self) -> None:
+        """Let all logs that are being followed say nothing any more, as a load balancer that has forgotten them."""
+        for dead in self.logs:
+            dead.set()
 
     async def until(self, condition: Callable[[], bool]) -> None:
         """Wait until something holds that a request makes true."""
@@ -117,10 +124,13 @@ class Proxy:
     async def _pass_on(self, request: web.Request, upstream: aiohttp.ClientResponse) -> web.StreamResponse:
         response = web.StreamResponse(status=upstream.status, headers={"Content-Type": upstream.content_type})
         await response.prepare(request)
-        watching = "watch" in request.query
-        task = asyncio.ensure_future(self._copy(response, upstream, watching))
+        watching, following = "watch" in request.query, "follow" in request.query
+        dead = asyncio.Event()
+        task = asyncio.ensure_future(self._copy(response, upstream, lambda: (watching and self.mute) or dead.is_set()))
         if watching:
             self.watches.append(task)
+        if following:
+            self.logs.append(dead)
         try:
             await task
         except asyncio.CancelledError:
@@ -131,12 +141,19 @@ class Proxy:
             task.cancel()
             if watching:
                 self.watches.remove(task)
+            if following:
+                self.logs.remove(dead)
         return response
 
-    async def _copy(self, response: web.StreamResponse, upstream: aiohttp.ClientResponse, watching: bool) -> None:
+    async def _copy(
+        self, response: web.StreamResponse, upstream: aiohttp.ClientResponse, is_mute: Callable[[], bool]
+    ) -> None:
         async for chunk in upstream.content.iter_any():
-            if not (watching and self.mute):
+            if not is_mute():
                 await response.write(chunk)
+        if is_mute():
+            # Nor does it say that it has ended.
+            await asyncio.Event().wait()
 
 
 def _summary(request: web.Request) -> str:

@@ -20,7 +20,8 @@ MAX_FOLLOWED = 32
 MAX_TOLD, TAIL_LINES = 8, 20
 """Of so many nodes that fail and are not followed so many lines are told."""
 SILENT_SECONDS, LONGEST_SECONDS = 15.0, 150.0
-"""How long the end of a log is waited for without a line, and at all, once the TrainJob has ended."""
+"""How long the end of a log is waited for without a line, and at all, once the TrainJob has ended. After one silence it
+is asked for afresh, after another it is given up."""
 _INITIALIZERS = (DATASET_INITIALIZER, MODEL_INITIALIZER)
 
 
@@ -113,18 +114,28 @@ class Followers:
 
     async def _as_long_as_lines_come(self, work: Iterable[asyncio.Task[None]]) -> None:
         pending = {*work, *self._telling}
-        until, silent = time.monotonic() + LONGEST_SECONDS, False
+        until, silences = time.monotonic() + LONGEST_SECONDS, 0
         try:
-            while pending and not silent and (left := until - time.monotonic()) > 0:
+            while pending and silences < 2 and (left := until - time.monotonic()) > 0:
                 before = self._lines
                 _, pending = await asyncio.wait(pending, timeout=min(SILENT_SECONDS, left))
                 silent = self._lines == before and not self._held_up
+                silences = silences + 1 if silent else 0
+                if silent:
+                    self._ask_again()
         finally:
             for task in pending:
                 task.cancel()
         if pending:
-            why = f"no line came for {SILENT_SECONDS:g} s" if silent else f"it took over {LONGEST_SECONDS:g} s"
+            why = (
+                f"no line came for {2 * SILENT_SECONDS:g} s" if silences > 1 else f"it took over {LONGEST_SECONDS:g} s"
+            )
             self._note(f"The log was not read to its end: {why}", None)
+
+    def _ask_again(self) -> None:
+        """Ask afresh for what says nothing: its connection may be dead, and the log be there."""
+        for follower in self._followers.values():
+            follower.ask_again()
 
     async def _drain(self) -> None:
         self._held_up += 1

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import re
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from airflow_kubeflow_trainer.cluster.patience import Backoff
 from airflow_kubeflow_trainer.cluster.trainjobs import TrainJobApi
 from airflow_kubeflow_trainer.cluster.watch import lines
-from airflow_kubeflow_trainer.exceptions import ApiError, ClusterUnreachableError
+from airflow_kubeflow_trainer.exceptions import ApiError, ClusterUnreachableError, words_of
 from airflow_kubeflow_trainer.trainjob.pods import Pod
 
 MAX_LINE = 4_000
@@ -20,6 +22,10 @@ LONGEST_LINE = 2**18
 """Bytes of one line that are held while it does not end; a progress bar is one line from its first step to its last."""
 TAIL_LINES = 30
 RECONNECT_SECONDS = 1.0
+"""Until a log that broke off is asked for again the first time, give or take a half."""
+SILENCE_SECONDS = 300.0
+"""A stream that says nothing for so long may be dead without a word (a load balancer forgets what is idle), and is
+left for another one. Of a training that is only quiet this costs a request."""
 TRIES_AFTER_THE_END = 5
 """How often a log that broke off is asked for again once its container has ended."""
 FORGET_SECONDS = 5.0
@@ -92,6 +98,7 @@ class LogFollower:
         """Says that another run begins; told with its first line, whose time is the same whoever reads it."""
         self._finishing = False
         self._reading: tuple[str, asyncio.Task[None]] | None = None
+        self._asking_again = False
 
     def observe(self, pod: Pod) -> None:
         """Take note of a pod's state; pods of other nodes are passed over."""
@@ -114,6 +121,12 @@ class LogFollower:
         """Wait until all that one run of a container wrote has been emitted; at once where it is none of ours."""
         if (end := self._read_to_its_end.get((pod_uid, run))) is not None:
             await end.wait()
+
+    def ask_again(self) -> None:
+        """Leave the stream that is being read, or waited for, and ask for the rest of that log at once."""
+        if self._reading is not None:
+            self._asking_again = True
+            self._reading[1].cancel()
 
     def finish(self) -> None:
         """Say that no more pods will come: :meth:`run` returns when it has read what there is."""
@@ -139,19 +152,22 @@ class LogFollower:
             self._tell_mark(None)
             self._read_to_its_end[run.pod.uid, run.restart].set()
 
-    async def _read_in_task(self, run: _Run, reader: LineReader) -> None:
-        """Read one run in a task of its own, which :meth:`forget` can end."""
-        task = asyncio.create_task(self._read(run, reader))
+    async def _read_in_task(self, run: _Run, reader: LineReader, since: str | None = None) -> None:
+        """Read one run in a task of its own, which :meth:`forget` and :meth:`ask_again` can end."""
+        task = asyncio.create_task(self._read(run, reader, since))
         self._reading = (run.pod.uid, task)
         try:
             await asyncio.wait({task})
         finally:
             self._reading = None
             task.cancel()
-        if task.cancelled():
+        again, self._asking_again = self._asking_again, False
+        if task.cancelled() and again:
+            await self._read_in_task(run, reader, reader.since)
+        elif task.cancelled():
             self._note(f"Pod {run.pod.name} was deleted while its log was read, whose end may be missing", None)
         elif (error := task.exception()) is not None:
-            self._note(f"The log of pod {run.pod.name} cannot be read: {error}", None)
+            self._note(f"The log of pod {run.pod.name} cannot be read: {words_of(error)}", None)
 
     def _tell_mark(self, before: datetime | None) -> None:
         if self._mark is not None:
@@ -164,20 +180,20 @@ class LogFollower:
             self._read_to_its_end[key] = asyncio.Event()
             self._runs.put_nowait(run)
 
-    async def _read(self, run: _Run, reader: LineReader) -> None:
-        tries_left = TRIES_AFTER_THE_END
-        since: str | None = None
+    async def _read(self, run: _Run, reader: LineReader, since: str | None) -> None:
+        backoff, tries_left = Backoff(RECONNECT_SECONDS), TRIES_AFTER_THE_END
         asked_at_the_end = False
         while True:
             try:
-                await self._stream(run, reader, since)
+                await self._stream(run, reader, since, answered=backoff.reset)
             except (ApiError, ClusterUnreachableError) as error:
                 over = run.previous or self._is_over(run)
                 tries_left -= over
                 if _is_refusal(error) or tries_left == 0:
                     raise
                 since = reader.since
-                await asyncio.sleep(RECONNECT_SECONDS)
+                # As long as the container runs there may be an answer another time, however late a server asks for it.
+                await asyncio.sleep(min(backoff.delay(error, give_up_seconds=math.inf), SILENCE_SECONDS))
                 continue
             if run.previous or self._is_over(run) or asked_at_the_end:
                 return
@@ -186,11 +202,11 @@ class LogFollower:
             # A stream that ends while the container runs was cut off, by a kubelet's restart or a log's rotation; or
             # the pod's watch is a moment behind.
             since = reader.since
-            await asyncio.sleep(RECONNECT_SECONDS)
+            await asyncio.sleep(backoff.pause())
             if self._is_over(run):
                 return
 
-    async def _stream(self, run: _Run, reader: LineReader, since: str | None) -> None:
+    async def _stream(self, run: _Run, reader: LineReader, since: str | None, *, answered: Callable[[], None]) -> None:
         assert run.pod.main is not None
         reader.reconnected()
         async with self._api.stream_log(
@@ -200,8 +216,10 @@ class LogFollower:
             previous=run.previous,
             timestamps=True,
             since_time=since,
+            answer_within=SILENCE_SECONDS,
         ) as chunks:
-            async for raw in lines(chunks, longest=LONGEST_LINE):
+            async for raw in lines(chunks, silence_seconds=SILENCE_SECONDS, longest=LONGEST_LINE):
+                answered()
                 # Before the line, or all those who follow would write one more each.
                 await self._drain()
                 line = reader.read(raw)

@@ -16,7 +16,9 @@ from podobjects import pod_object, terminated
 
 from airflow_kubeflow_trainer.cluster import followers, logs
 from airflow_kubeflow_trainer.cluster.logs import MAX_LINE, LineReader, LogFollower, LogLine, fold
+from airflow_kubeflow_trainer.cluster.patience import LAST_DELAY_SECONDS
 from airflow_kubeflow_trainer.cluster.watch import lines
+from airflow_kubeflow_trainer.exceptions import ApiError
 from airflow_kubeflow_trainer.trainjob.pods import Pod
 
 
@@ -136,7 +138,7 @@ async def test_a_pod_that_was_last_seen_running_is_asked_once_again_at_the_end(m
         pytest.param(Stream(30, ends=True), 1.0, 100.0, 30, [], id="slower than the silence that is borne"),
         pytest.param(Stream(5, ends=True), 0.01, 100.0, 5, [], id="held up by who takes them"),
         pytest.param(
-            Stream(1, ends=False), 0.2, 100.0, 1, ["The log was not read to its end: no line came for 0.2 s"], id="none"
+            Stream(1, ends=False), 0.2, 100.0, 1, ["The log was not read to its end: no line came for 0.4 s"], id="none"
         ),
         pytest.param(
             Stream(10**6, ends=True), 0.2, 0.5, ..., ["The log was not read to its end: it took over 0.5 s"], id="long"
@@ -187,6 +189,108 @@ async def test_a_pod_that_is_deleted_while_its_log_is_read_is_told(monkeypatch: 
     await following
 
     assert noted == [f"Pod {pod.name} was deleted while its log was read, whose end may be missing"]
+
+
+class Answers:
+    """A pod's log that is asked for again and again; each time there is an error, or some lines and then an end."""
+
+    def __init__(self, *answers: Exception | bytes) -> None:
+        self._answers = list(answers)
+        self.asked_since: list[str | None] = []
+
+    @contextlib.asynccontextmanager
+    async def stream_log(self, pod: str, *, since_time: str | None, **options: Any) -> AsyncIterator[Any]:
+        self.asked_since.append(since_time)
+        answer = self._answers.pop(0) if self._answers else Enough()
+        if isinstance(answer, Exception):
+            raise answer
+        yield _chunks([answer])
+
+
+class Enough(Exception):  # noqa: N818
+    """A test has seen what it wanted to see."""
+
+
+async def naps_of(monkeypatch: pytest.MonkeyPatch, *answers: Exception | bytes) -> list[float]:
+    """Follow the log of a container that runs, and give how long was waited between two questions."""
+    naps: list[float] = []
+
+    async def nap(seconds: float) -> None:
+        naps.append(seconds)
+
+    monkeypatch.setattr(asyncio, "sleep", nap)
+    follower = LogFollower(Answers(*answers), job="node", emit=print, drain=drain, note=print)  # type: ignore[arg-type]
+    follower.observe(Pod.from_object(pod_object(state={"running": {}})))
+    follower.finish()
+    await follower.run()
+    return naps
+
+
+LINE = b"2026-01-01T00:00:00Z x\n"
+OUT_OF_ORDER = ApiError(503, "ServiceUnavailable", "the kubelet is gone")
+
+
+async def test_a_log_that_cannot_be_had_is_asked_for_ever_less_often_until_a_line_comes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    naps, others = [await naps_of(monkeypatch, *[OUT_OF_ORDER] * 8, LINE, *[OUT_OF_ORDER] * 3) for _ in range(2)]
+
+    assert len(naps) == 12
+    assert naps[0] <= 1.5 * logs.RECONNECT_SECONDS
+    assert naps[7] >= LAST_DELAY_SECONDS / 2
+    assert naps[8] <= 1.5 * logs.RECONNECT_SECONDS
+    assert all(one != other for one, other in zip(naps, others, strict=True))
+
+
+@pytest.mark.parametrize(("wished", "waited"), [(7, 7.0), (3600, logs.SILENCE_SECONDS)], ids=["soon", "late"])
+async def test_a_log_is_asked_for_again_when_the_server_says_within_reason(
+    monkeypatch: pytest.MonkeyPatch, wished: int, waited: float
+) -> None:
+    later = ApiError(429, "TooManyRequests", "later", {"retryAfterSeconds": wished})
+
+    assert await naps_of(monkeypatch, later) == [waited]
+
+
+class Dying(Answers):
+    """A log whose first stream says nothing more after its first line."""
+
+    @contextlib.asynccontextmanager
+    async def stream_log(self, pod: str, **options: Any) -> AsyncIterator[Any]:
+        async with super().stream_log(pod, **options) as chunks:
+            yield self._silent(chunks) if len(self.asked_since) == 1 else chunks
+
+    async def _silent(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        async for chunk in chunks:
+            yield chunk
+        await asyncio.Event().wait()
+
+
+@pytest.mark.parametrize("end", ["of the TrainJob", "of one run"])
+async def test_what_a_dead_stream_owes_at_the_end_is_asked_for_afresh(
+    monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    monkeypatch.setattr(followers, "SILENT_SECONDS", 0.1)
+    first, second = b"2026-01-01T00:00:01.5Z first\n", b"2026-01-01T00:00:02.5Z second\n"
+    api = Dying(first, first + second)
+    seen: list[LogLine] = []
+    noted: list[str] = []
+    reading = followers.Followers(
+        api,  # type: ignore[arg-type]
+        trainer_job="node",
+        log_nodes=(),
+        emit=seen.append,
+        drain=drain,
+        note=lambda text, at: noted.append(text),
+        restarted=print,
+    )
+    pod = Pod.from_object(pod_object(phase="Failed", state=terminated(3)))
+    reading.observe(pod)
+
+    await (reading.read_out() if end == "of the TrainJob" else reading.read_until(pod.uid, 0))
+    await reading.close()
+
+    assert ([line.text for line in seen], noted) == (["first", "second"], [])
+    assert api.asked_since == [None, "2026-01-01T00:00:01.5Z"]
 
 
 @pytest.mark.parametrize("line", [100_000, GIGABYTE], ids=["in lines", "in one line"])

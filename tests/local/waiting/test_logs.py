@@ -6,6 +6,10 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+import pytest
+from aiohttp import web
+
+from airflow_kubeflow_trainer.cluster import followers, logs
 from airflow_kubeflow_trainer.cluster.client import Client
 from airflow_kubeflow_trainer.cluster.credentials import from_kubeconfig
 from airflow_kubeflow_trainer.cluster.trainjobs import TrainJobApi
@@ -115,3 +119,46 @@ async def test_a_restart_that_the_watch_tells_of_late_doubles_no_line(
     told = [text for _, text in sorted(reporter.timed)]
     assert (told[0], told[2:]) == ("hello", ["hello"])
     assert told[1].endswith("was restarted in place (restart 1)")
+
+
+@pytest.mark.parametrize(
+    ("silence", "silent_at_the_end"),
+    [
+        pytest.param(0.5, 15.0, id="while it runs"),
+        pytest.param(300.0, 1.0, id="at its end"),
+    ],
+)
+async def test_a_log_whose_connection_dies_without_a_word_is_read_by_another(
+    local_cluster: LocalCluster,
+    make: Any,
+    reporter: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    silence: float,
+    silent_at_the_end: float,
+) -> None:
+    monkeypatch.setattr(logs, "SILENCE_SECONDS", silence)
+    monkeypatch.setattr(logs, "RECONNECT_SECONDS", 0.1)
+    monkeypatch.setattr(followers, "SILENT_SECONDS", silent_at_the_end)
+    asked: list[str] = []
+
+    def die(text: str) -> None:
+        if text == "first":
+            proxy.forget_logs()
+
+    def count(request: web.Request) -> None:
+        if "follow" in request.query:
+            asked.append(request.query.get("sinceTime", ""))
+
+    reporter.on_line = die
+    async with (
+        proxy_to(await from_kubeconfig(local_cluster.kubeconfig)) as proxy,
+        Client(proxy.credentials()) as client,
+    ):
+        proxy.fault = count
+        job = await make("echo first; sleep 2; echo second; sleep 2; echo third")
+        await wait(TrainJobApi(client, namespace="default"), spec_of(job), reporter)
+
+    assert reporter.lines == ["first", "second", "third"]
+    assert not any("not read to its end" in note for note in reporter.notes)
+    assert len(asked) >= 2
+    assert all(asked[1:])
