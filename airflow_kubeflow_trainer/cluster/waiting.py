@@ -29,7 +29,7 @@ from airflow_kubeflow_trainer.cluster.wait_spec import Reporter as Reporter
 from airflow_kubeflow_trainer.cluster.wait_spec import WaitSpec as WaitSpec
 from airflow_kubeflow_trainer.cluster.watch import GIVE_UP_SECONDS, WatchEvent, WatchType
 from airflow_kubeflow_trainer.exceptions import ApiError, ClusterUnreachableError, ForbiddenError
-from airflow_kubeflow_trainer.trainjob.clocks import Clocks, Expiry
+from airflow_kubeflow_trainer.trainjob.clocks import Clocks, Expiry, suspension_changed_at
 from airflow_kubeflow_trainer.trainjob.diagnosis import (
     Cause,
     Diagnosis,
@@ -242,12 +242,22 @@ class _Waiting:
             return None
         if event.type is WatchType.DELETED:
             return self._gone("was deleted while the task waited for it")
+        if self._trainjob is None:
+            self._take_over(event.object)
         self._trainjob = event.object
         if self._recording is not None:
             self._recording.see_trainjob(event.object)
         self._see_phase()
         self._begin_without_pods()
         return None
+
+    def _take_over(self, trainjob: dict[str, Any]) -> None:
+        """Count on from when another process saw the training begin: pods know only of their last two runs."""
+        before = self._recording.recorder.running_since if self._recording is not None else None
+        suspended = suspension_changed_at(trainjob)
+        # A suspension that nobody was there to see starts the clock over too.
+        if before is not None and not (suspended is not None and suspended > before):
+            self._evidence.trained_since = min(self._evidence.trained_since or before, before)
 
     def _see_phase(self) -> None:
         """Read the phase, which the pods have a say in."""

@@ -93,7 +93,7 @@ class Clocks:
 def _queued_since(trainjob: Mapping[str, Any], report: PhaseReport) -> float | None:
     if report.phase is not Phase.QUEUED:
         return None
-    return _suspended_changed_at(trainjob) or seconds(trainjob["metadata"]["creationTimestamp"])
+    return suspension_changed_at(trainjob) or seconds(trainjob["metadata"]["creationTimestamp"])
 
 
 def _starting_since(trainjob: Mapping[str, Any], report: PhaseReport, evidence: Evidence) -> float | None:
@@ -109,7 +109,7 @@ def _starting_since(trainjob: Mapping[str, Any], report: PhaseReport, evidence: 
     if report.phase is Phase.INITIALIZING or any(pod.job == evidence.trainer_job for pod in evidence.pods.values()):
         return None
     # Nothing is there that should have come: pods that cannot be created, at first or after the initializers.
-    begun = _suspended_changed_at(trainjob) or seconds(trainjob["metadata"]["creationTimestamp"]) or 0.0
+    begun = suspension_changed_at(trainjob) or seconds(trainjob["metadata"]["creationTimestamp"]) or 0.0
     return max(
         [
             begun,
@@ -118,7 +118,8 @@ def _starting_since(trainjob: Mapping[str, Any], report: PhaseReport, evidence: 
     )
 
 
-def _suspended_changed_at(trainjob: Mapping[str, Any]) -> float | None:
+def suspension_changed_at(trainjob: Mapping[str, Any]) -> float | None:
+    """Give when a TrainJob was suspended or resumed last, in seconds since the epoch; None where it never was."""
     conditions = (trainjob.get("status") or {}).get("conditions") or []
     moments = [condition.get("lastTransitionTime") for condition in conditions if condition["type"] == "Suspended"]
     return seconds(moments[0]) if moments else None

@@ -11,13 +11,17 @@ import pytest
 from podobjects import CREATED, pod_object, running, terminated
 
 from airflow_kubeflow_trainer.cluster.events import MAX_PODS
-from airflow_kubeflow_trainer.cluster.feed import Feed, Feeds
+from airflow_kubeflow_trainer.cluster.feed import Feed, Feeds, Source
 from airflow_kubeflow_trainer.cluster.followers import MAX_FOLLOWED, MAX_TOLD
+from airflow_kubeflow_trainer.cluster.recording import Recording
 from airflow_kubeflow_trainer.cluster.tails import MAX_TAILS, READ_LINES
 from airflow_kubeflow_trainer.cluster.waiting import Outcome, WaitSpec, wait
 from airflow_kubeflow_trainer.cluster.watch import WatchEvent, WatchType
-from airflow_kubeflow_trainer.exceptions import NotFoundError
+from airflow_kubeflow_trainer.exceptions import ForbiddenError, NotFoundError
 from airflow_kubeflow_trainer.trainjob.diagnosis import Cause
+from airflow_kubeflow_trainer.trainjob.phase import Phase, PhaseReport
+from airflow_kubeflow_trainer.trainjob.pods import seconds
+from airflow_kubeflow_trainer.trainjob.progress import Recorder as RecordKeeper
 from tests.reporting import Recorder
 
 FAILED = {"conditions": [{"type": "Failed", "status": "True", "reason": "FailedJobs", "message": "jobset failed"}]}
@@ -147,3 +151,111 @@ async def test_the_first_end_is_the_end_though_trainer_takes_it_back_and_trains_
     assert outcome.diagnosis is not None
     assert (outcome.diagnosis.cause, outcome.alive) == (Cause.USER_CODE, False)
     assert reporter.phases == ["Failed"]
+
+
+RUNNING = [{"name": "node", "ready": 1, "active": 1}]
+RESUMED = {"type": "Suspended", "status": "False", "reason": "Resumed", "lastTransitionTime": "2026-01-01T00:09:00Z"}
+
+
+class Refusing:
+    """A watch that may not be, which the cluster says only after something else."""
+
+    def __init__(self, after: asyncio.Event) -> None:
+        self._after = after
+
+    async def events(self) -> AsyncIterator[WatchEvent]:
+        await self._after.wait()
+        raise ForbiddenError(403, "Forbidden", "cannot list pods")
+        yield
+
+
+def feeds_of(told: dict[str, Any], pods: Source) -> Feeds:
+    sources = (Telling(told), pods, Telling())
+    return Feeds(*(Feed(source, owner=lambda _: "job", slim=lambda item: item) for source in sources))
+
+
+def recording_after(*phases: tuple[Phase, str]) -> Recording:
+    """What goes on from the record of another process, which saw these phases begin."""
+
+    async def publish(record: dict[str, Any]) -> None:
+        pass
+
+    before = RecordKeeper(name="job", namespace="default", uid="u")
+    for phase, began in phases:
+        before.see_phase(PhaseReport(phase), seconds(began) or 0.0)
+    earlier = before.to_record(0.0) if phases else None
+    return Recording(RecordKeeper(name="job", namespace="default", uid="u", earlier=earlier), publish, now=lambda: 0.0)
+
+
+@pytest.mark.parametrize("hidden", [False, True], ids=["with pods", "pods are hidden"])
+@pytest.mark.parametrize(
+    ("before", "conditions", "clock"),
+    [
+        pytest.param([(Phase.RUNNING, "2026-01-01T00:00:30Z")], [], "run_timeout", id="another saw it begin"),
+        pytest.param([], [], "execution_timeout", id="nobody saw it begin"),
+        pytest.param(
+            [
+                (Phase.RUNNING, "2026-01-01T00:00:30Z"),
+                (Phase.QUEUED, "2026-01-01T00:05:00Z"),
+                (Phase.RUNNING, "2026-01-01T00:09:30Z"),
+            ],
+            [RESUMED],
+            "execution_timeout",
+            id="it was suspended",
+        ),
+        pytest.param(
+            [(Phase.RUNNING, "2026-01-01T00:00:30Z")], [RESUMED], "execution_timeout", id="nobody saw it suspended"
+        ),
+    ],
+)
+async def test_the_time_that_a_training_takes_is_counted_on_by_whoever_takes_the_wait_over(
+    before: list[tuple[Phase, str]], conditions: list[dict[str, Any]], clock: str, hidden: bool
+) -> None:
+    """A pod that was restarted in place thrice tells only when its last two runs began."""
+    created = seconds(CREATED) or 0.0
+    reporter, recording, told = Recorder(), recording_after(*before), asyncio.Event()
+    reporter.on_phase = lambda phase: told.set()
+    last = terminated(1, started="2026-01-01T00:10:00Z")
+    pod = pod_object("n0", state=running("2026-01-01T00:11:00Z"), last_state=last, restarts=3)
+    pod["metadata"]["resourceVersion"] = "1"
+    pods: Source = Refusing(told) if hidden else Telling(pod)
+
+    def now() -> float:
+        """Let a time pass, once all there is has been seen."""
+        seen = reporter.warnings or recording.recorder.to_record(0.0)["pods"]
+        return created + (1200.0 if seen else 0.0)
+
+    spec = WaitSpec(name="job", uid="u", get_logs=False, max_restarts=9, run_timeout=900.0, deadline=created + 1200.0)
+    if before and before[-1][0] is Phase.RUNNING:
+        # The phase itself is told no more.
+        told.set()
+    async with asyncio.timeout(60):
+        outcome = await wait(
+            Api([]),  # type: ignore[arg-type]
+            spec,
+            reporter,
+            feeds=feeds_of(trainjob(1, {"jobsStatus": RUNNING, "conditions": conditions}), pods),
+            recording=recording,
+            now=now,
+        )
+
+    assert outcome.diagnosis is not None
+    assert outcome.diagnosis.cause is Cause.TIMEOUT
+    assert clock in outcome.diagnosis.message
+
+
+async def test_a_training_that_ran_before_its_pods_were_refused_is_timed_all_the_same() -> None:
+    reporter, told = Recorder(), asyncio.Event()
+    reporter.on_phase = lambda phase: told.set()
+    spec = WaitSpec(name="job", uid="u", get_logs=False, run_timeout=0.1)
+
+    async with asyncio.timeout(20):
+        outcome = await wait(
+            Api([]),  # type: ignore[arg-type]
+            spec,
+            reporter,
+            feeds=feeds_of(trainjob(1, {"jobsStatus": RUNNING}), Refusing(told)),
+        )
+
+    assert outcome.diagnosis is not None
+    assert "run_timeout" in outcome.diagnosis.message

@@ -49,6 +49,11 @@ class Recorder:
         """The phase that was seen last, by this process or the one before."""
         return self._phases.current
 
+    @property
+    def running_since(self) -> float | None:
+        """When it began to run after its last suspension, in seconds since the epoch; None where nobody saw it."""
+        return self._phases.running_since
+
     def see_trainjob(self, trainjob: Mapping[str, Any]) -> None:
         """Take in the TrainJob as the API server gives it: its runtime, what its arguments tell, its trainerStatus."""
         spec = trainjob.get("spec") or {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from airflow_kubeflow_trainer.trainjob.phase import PhaseReport
+from airflow_kubeflow_trainer.trainjob.phase import Phase, PhaseReport
 from airflow_kubeflow_trainer.trainjob.pods import Pod, Termination, seconds
 
 MAX_PHASES = 30
@@ -24,6 +24,17 @@ class Phases:
     def current(self) -> str | None:
         """The phase that it is in; None before the first is known."""
         return self._entries[-1]["phase"] if self._entries else None
+
+    @property
+    def running_since(self) -> float | None:
+        """When it began to run; a suspension after that makes it begin anew."""
+        since: float | None = None
+        for entry in self._entries:
+            if entry["phase"] == Phase.QUEUED:
+                since = None
+            elif entry["phase"] == Phase.RUNNING and since is None:
+                since = entry["since"]
+        return since
 
     def restore(self, entries: Iterable[Mapping[str, Any]] | None) -> None:
         self._entries = [dict(entry) for entry in entries or ()]
