@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn
 
 from airflow.sdk import BaseOperator
+from airflow.sdk.bases.operator import TRIGGER_FAIL_REPR
 
 from airflow_kubeflow_trainer.config import Initializer, PersistentVolumeOutput, RuntimePatch
 from airflow_kubeflow_trainer.config.actions import OnFinishAction, OnKillAction, choice
@@ -300,15 +301,11 @@ class TrainJobOperator(ReachesCluster, BaseOperator):
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Finish; or end the TrainJob that no trigger waits for, be it that none could begin or that time ran out."""
-        from airflow.sdk.exceptions import TaskDeferralError, TaskDeferralTimeout
-
         from airflow_kubeflow_trainer.operators import execution
 
-        try:
-            return super().resume_execution(next_method, next_kwargs, context)
-        except (TaskDeferralError, TaskDeferralTimeout):
+        if next_method == TRIGGER_FAIL_REPR:
             execution.stop_what_nobody_waits_for(self, identity_of(context))
-            raise
+        return super().resume_execution(next_method, next_kwargs, context)
 
     def execute_complete(
         self, context: Context, event: Mapping[str, Any] | None, awaited: Mapping[str, Any] | None = None
