@@ -235,7 +235,7 @@ def test_two_tasks_on_one_watch_have_each_their_own_log_and_both_their_end(
 def test_a_triggerer_that_dies_is_taken_over_and_no_line_is_lost_or_doubled(
     airflow: AirflowStack, cluster: Any, watched: Proxy
 ) -> None:
-    run = Run(airflow, cluster, "shell", "echo it runs; for i in $(seq 1 40); do echo line $i; sleep 0.5; done")
+    run = Run(airflow, cluster, "shell", "echo it runs; for i in $(seq 1 40); do sleep 0.5; echo line $i; done")
     run.until_training()
 
     airflow.kill("triggerer")

@@ -71,7 +71,7 @@ def stalled(airflow: AirflowStack, run: Run) -> Iterator[None]:
 def test_a_triggerer_that_stalls_and_comes_back_ends_nothing_that_another_has_taken_over(
     airflow: AirflowStack, cluster: Any, watched: Proxy
 ) -> None:
-    script = "echo it runs; for i in $(seq 1 60); do echo line $i; sleep 0.5; done"
+    script = "echo it runs; for i in $(seq 1 60); do sleep 0.5; echo line $i; done"
     ends = Run(airflow, cluster, "shell")
     ends.until_training()
     moves = Run(airflow, cluster, "shell", script)
