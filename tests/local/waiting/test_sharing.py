@@ -456,6 +456,16 @@ async def test_a_list_that_is_not_permitted_ends_all_waits_in_the_clusters_words
             await waiting
 
 
+async def test_a_refusal_without_words_is_told_in_those_of_its_status(
+    triggerer: Triggerer, proxy: Proxy, held: Held
+) -> None:
+    """As an Istio proxy answers."""
+    proxy.fault = lambda request: web.Response(status=403)
+
+    with pytest.raises(ForbiddenError, match=r"^403: Forbidden$"):
+        await triggerer.wait(await held())
+
+
 async def test_each_wait_writes_its_own_log_and_what_the_watch_says_is_in_none(
     proxy: Proxy, make: Any, api: TrainJobApi, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
