@@ -5,7 +5,7 @@ PYTHON ?= python3
 UV_VERSION := 0.13.9
 AIRFLOWS := 3.1 3.2
 # What runs on each of $(AIRFLOWS) too: tasks that are deferred, mapped, failed and killed, and what the pages show.
-COMPAT_TESTS := tests/compat tests/airflow/test_finetuning.py
+COMPAT_TESTS := tests/compat tests/airflow -m every_airflow
 COMPAT_UI_TESTS := tests/ui/test_scenes.py
 CHROMIUMS := chromium chromium-browser google-chrome google-chrome-stable
 

@@ -16,7 +16,7 @@ from demo.airflow_stack import AirflowStack
 
 TIMEOUT = 240.0
 # On a busy machine; the first test waits for the start of Airflow too.
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [pytest.mark.timeout(600), pytest.mark.every_airflow]
 
 
 def test_the_example_dag_trains_a_model_and_shows_it_live(

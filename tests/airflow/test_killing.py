@@ -30,6 +30,7 @@ def deletions(watched: Proxy) -> Counter[str]:
     return Counter(asked)
 
 
+@pytest.mark.every_airflow
 @pytest.mark.parametrize("state", ["failed", "success"])
 def test_a_task_that_is_marked_while_deferred_has_its_trainjob_deleted_once(
     airflow: AirflowStack, cluster: Any, watched: Proxy, state: str
@@ -45,6 +46,7 @@ def test_a_task_that_is_marked_while_deferred_has_its_trainjob_deleted_once(
     assert run.task()["state"] == state
 
 
+@pytest.mark.every_airflow
 def test_a_task_that_is_cleared_while_deferred_trains_again_and_once(
     airflow: AirflowStack, cluster: Any, watched: Proxy
 ) -> None:
@@ -181,6 +183,7 @@ def test_a_task_that_runs_out_of_time_before_its_creation_is_answered_leaves_not
     assert watched.done("post") == watched.done("delete") == 1
 
 
+@pytest.mark.every_airflow
 def test_a_task_whose_time_runs_out_while_no_triggerer_lives_leaves_nothing(
     airflow: AirflowStack, cluster: Any, watched: Proxy
 ) -> None:
@@ -232,6 +235,7 @@ def test_two_tasks_on_one_watch_have_each_their_own_log_and_both_their_end(
     assert written == [["alpha one", "alpha two"], ["beta one", "beta two"]]
 
 
+@pytest.mark.every_airflow
 def test_a_triggerer_that_dies_is_taken_over_and_no_line_is_lost_or_doubled(
     airflow: AirflowStack, cluster: Any, watched: Proxy
 ) -> None:
@@ -248,6 +252,7 @@ def test_a_triggerer_that_dies_is_taken_over_and_no_line_is_lost_or_doubled(
     assert watched.count("delete") == 0
 
 
+@pytest.mark.every_airflow
 def test_what_no_triggerer_was_there_to_end_is_ended_by_the_maintenance_dag(
     airflow: AirflowStack, cluster: Any, watched: Proxy
 ) -> None:

@@ -12,6 +12,8 @@ PYTHON = os.environ["AIRFLOW_PYTHON"]
 VERSION = os.environ["AIRFLOW_VERSION"]
 ROOT = Path(__file__).parents[2]
 
+pytestmark = pytest.mark.every_airflow
+
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
