@@ -14,7 +14,7 @@ from airflow_kubeflow_trainer.cluster.ending import stop
 from airflow_kubeflow_trainer.cluster.patience import patiently
 from airflow_kubeflow_trainer.cluster.waiting import Outcome, Reporter, WaitSpec
 from airflow_kubeflow_trainer.config.actions import OnKillAction
-from airflow_kubeflow_trainer.exceptions import ApiError, ConflictError, KubeflowTrainerError, NotFoundError
+from airflow_kubeflow_trainer.exceptions import ApiError, ConflictError, KubeflowTrainerError, NotFoundError, words_of
 from airflow_kubeflow_trainer.hooks.trainer import KubeflowTrainerHook
 from airflow_kubeflow_trainer.trainjob.diagnosis import Cause, Diagnosis
 from airflow_kubeflow_trainer.triggers import log_channel
@@ -92,7 +92,7 @@ class TrainJobTrigger(BaseTrigger):
         try:
             return bool(await announced_uid(TaskKey(**self.task_key)) != self.wait["uid"])
         except Exception as error:  # noqa: BLE001 (whatever hinders it, how the TrainJob ended is worth more)
-            self.log.debug("Not known whether another try has begun: %s", error)
+            self.log.debug("Not known whether another try has begun: %s", words_of(error))
             return False
 
     async def on_kill(self) -> None:
@@ -127,7 +127,7 @@ class TrainJobTrigger(BaseTrigger):
         except (NotFoundError, ConflictError):
             self.log.info("%s is gone already", where)
         except Exception as error:  # noqa: BLE001 (Airflow would swallow it, and nobody would know of the job left behind)
-            why = f"not done within {STOP_SECONDS:g} s" if isinstance(error, TimeoutError) else error
+            why = f"not done within {STOP_SECONDS:g} s" if isinstance(error, TimeoutError) else words_of(error)
             self.log.error("The task was ended, but %s could not be stopped, and may go on: %s", where, why)
 
 
@@ -150,7 +150,7 @@ async def wait_for_event(
         # Without an event the task would end with a bare traceback, and no clean-up.
         if not isinstance(error, KubeflowTrainerError):
             log.exception("Waiting for TrainJob %s broke off", spec.name)
-        outcome = Outcome(diagnosis=Diagnosis(Cause.UNREACHABLE, f"{type(error).__name__}: {error}"), alive=True)
+        outcome = Outcome(diagnosis=Diagnosis(Cause.UNREACHABLE, words_of(error)), alive=True)
     if outcome.diagnosis is not None:
         log.error("TrainJob %s/%s did not succeed. %s", namespace, spec.name, outcome.diagnosis)
     await log_channel.flush()
