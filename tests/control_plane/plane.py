@@ -29,6 +29,19 @@ from tests.control_plane.programs import ControlPlaneError, Programs
 
 READY_SECONDS = 60.0
 TRAINER = "trainer-controller-manager"
+CONTROLLERS = (
+    "job",
+    "garbagecollector",
+    "namespace",
+    "serviceaccount",
+    # Without it a deleted job's claim stays Terminating for ever.
+    "persistentvolumeclaim-protection-controller",
+    # Which take pods away from nodes that are in trouble, or gone. The second needs what the first makes.
+    "node-lifecycle-controller",
+    "taint-eviction-controller",
+    "pod-garbage-collector-controller",
+)
+"""Of kube-controller-manager's."""
 _RBAC = "rbac.authorization.k8s.io"
 
 
@@ -229,8 +242,7 @@ class ControlPlane:
         self._programs.start(
             "kube-controller-manager",
             f"--kubeconfig={self.kubeconfig}",
-            # Without the last a deleted job's claim stays Terminating for ever.
-            "--controllers=job,garbagecollector,namespace,serviceaccount,persistentvolumeclaim-protection-controller",
+            f"--controllers={','.join(CONTROLLERS)}",
             "--leader-elect=false",
             "--secure-port=0",
             f"--service-account-private-key-file={self._pki.service_accounts}",

@@ -35,7 +35,7 @@ def local_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalClu
 
 
 @pytest.fixture
-async def node(admin: Client) -> AsyncIterator[Client]:
+async def node_in_trouble(admin: Client) -> AsyncIterator[Client]:
     """The way to do something to the node, which is well again afterwards."""
     yield admin
     await node_operations.restore(admin, NODE)
@@ -86,25 +86,25 @@ def trouble(request: pytest.FixtureRequest) -> Trouble:
 
 
 async def test_a_pod_that_its_node_takes_away_is_the_infrastructures_fault(
-    api: TrainJobApi, make: Any, node: Client, gives_up_at_once: str, trouble: Trouble
+    api: TrainJobApi, make: Any, node_in_trouble: Client, gives_up_at_once: str, trouble: Trouble
 ) -> None:
     training = Training(api, await make("echo up; exec sleep 60", runtime=gives_up_at_once))
     await training.up()
 
-    await trouble.bring(node, NODE)
+    await trouble.bring(node_in_trouble, NODE)
 
     told(await training.outcome, Cause.INFRASTRUCTURE, trouble.words)
 
 
 async def test_a_pod_that_comes_again_after_an_eviction_is_no_failure(
-    api: TrainJobApi, make: Any, node: Client
+    api: TrainJobApi, make: Any, node_in_trouble: Client
 ) -> None:
     # Such a run is not counted: it is none of the training's failures.
     training = Training(api, await make("echo up; sleep 3"), max_restarts=0)
     await training.up()
 
-    await node_operations.drain(node, NODE)
-    await node_operations.restore(node, NODE)
+    await node_operations.drain(node_in_trouble, NODE)
+    await node_operations.restore(node_in_trouble, NODE)
 
     assert (await training.outcome).diagnosis is None
     assert any("took over" in note for note in training.reporter.notes)
