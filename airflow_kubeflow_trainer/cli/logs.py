@@ -14,7 +14,8 @@ from airflow_kubeflow_trainer.cli.exits import Exit
 from airflow_kubeflow_trainer.cli.output import tell
 from airflow_kubeflow_trainer.cli.trainers import trainer_job
 from airflow_kubeflow_trainer.cluster import waiting
-from airflow_kubeflow_trainer.cluster.logs import LogLine, read_log
+from airflow_kubeflow_trainer.cluster.log_lines import LogLine
+from airflow_kubeflow_trainer.cluster.logs import read_log
 from airflow_kubeflow_trainer.cluster.trainjobs import TrainJobApi
 from airflow_kubeflow_trainer.cluster.waiting import WaitSpec
 from airflow_kubeflow_trainer.trainjob.phase import PhaseReport

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Literal
 
-from airflow_kubeflow_trainer.cluster.logs import Drain, LogFollower, LogLine, Note, just_before
+from airflow_kubeflow_trainer.cluster.log_lines import LogLine, just_before
+from airflow_kubeflow_trainer.cluster.logs import Drain, LogFollower, Note
 from airflow_kubeflow_trainer.cluster.trainjobs import TrainJobApi
 from airflow_kubeflow_trainer.trainjob.pods import Pod
 from airflow_kubeflow_trainer.trainjob.runtime import DATASET_INITIALIZER, MODEL_INITIALIZER

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
 
-from airflow_kubeflow_trainer.cluster.logs import LogLine
+from airflow_kubeflow_trainer.cluster.log_lines import LogLine
 from airflow_kubeflow_trainer.exceptions import ApiError, ClusterUnreachableError, words_of
 from airflow_kubeflow_trainer.trainjob.diagnosis import Diagnosis
 from airflow_kubeflow_trainer.trainjob.phase import Phase, PhaseReport

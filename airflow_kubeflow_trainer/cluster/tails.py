@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from airflow_kubeflow_trainer.cluster.logs import LONGEST_LINE, LineReader, LogLine
+from airflow_kubeflow_trainer.cluster.log_lines import LONGEST_LINE, LineReader, LogLine
 from airflow_kubeflow_trainer.cluster.trainjobs import TrainJobApi
 from airflow_kubeflow_trainer.cluster.watch import lines
 from airflow_kubeflow_trainer.exceptions import ApiError, ClusterUnreachableError

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from airflow_kubeflow_trainer.cluster.followers import LogNodes
-from airflow_kubeflow_trainer.cluster.logs import LogLine
+from airflow_kubeflow_trainer.cluster.log_lines import LogLine
 from airflow_kubeflow_trainer.trainjob.diagnosis import Diagnosis
 from airflow_kubeflow_trainer.trainjob.phase import PhaseReport
 from airflow_kubeflow_trainer.trainjob.starting import DEFAULT_PATIENCE

@@ -22,7 +22,7 @@ from airflow_kubeflow_trainer.cluster.credentials import Credentials
 from airflow_kubeflow_trainer.cluster.ending import suspend
 from airflow_kubeflow_trainer.cluster.events import events_about
 from airflow_kubeflow_trainer.cluster.feed import Feeds
-from airflow_kubeflow_trainer.cluster.logs import LogLine
+from airflow_kubeflow_trainer.cluster.log_lines import LogLine
 from airflow_kubeflow_trainer.cluster.patience import patiently
 from airflow_kubeflow_trainer.cluster.sharing import Shared
 from airflow_kubeflow_trainer.cluster.submission import submit

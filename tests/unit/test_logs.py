@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from podobjects import pod_object, terminated
 
 from airflow_kubeflow_trainer.cluster import followers, logs
-from airflow_kubeflow_trainer.cluster.logs import MAX_LINE, LineReader, LogFollower, LogLine, fold
+from airflow_kubeflow_trainer.cluster.log_lines import MAX_LINE, LineReader, LogLine, fold
+from airflow_kubeflow_trainer.cluster.logs import LogFollower
 from airflow_kubeflow_trainer.cluster.patience import LAST_DELAY_SECONDS
 from airflow_kubeflow_trainer.cluster.watch import lines
 from airflow_kubeflow_trainer.exceptions import ApiError

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from airflow_kubeflow_trainer.cluster import recording as recordings
-from airflow_kubeflow_trainer.cluster.logs import LogLine
+from airflow_kubeflow_trainer.cluster.log_lines import LogLine
 from airflow_kubeflow_trainer.cluster.recording import Recording
 from airflow_kubeflow_trainer.trainjob.diagnosis import Cause, Diagnosis
 from airflow_kubeflow_trainer.trainjob.phase import Phase, PhaseReport

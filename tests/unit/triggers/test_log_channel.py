@@ -15,7 +15,8 @@ import structlog
 from podobjects import pod_object, terminated
 
 from airflow_kubeflow_trainer.cluster.followers import Followers
-from airflow_kubeflow_trainer.cluster.logs import LogFollower, LogLine
+from airflow_kubeflow_trainer.cluster.log_lines import LogLine
+from airflow_kubeflow_trainer.cluster.logs import LogFollower
 from airflow_kubeflow_trainer.cluster.waiting import WaitSpec
 from airflow_kubeflow_trainer.exceptions import ClusterUnreachableError
 from airflow_kubeflow_trainer.trainjob.diagnosis import Cause

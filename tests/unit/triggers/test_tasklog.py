@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from airflow_kubeflow_trainer.cluster.logs import LogLine
+from airflow_kubeflow_trainer.cluster.log_lines import LogLine
 from airflow_kubeflow_trainer.trainjob.phase import Phase, PhaseReport
 from airflow_kubeflow_trainer.triggers.tasklog import TaskLogReporter
 
