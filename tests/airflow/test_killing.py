@@ -183,7 +183,6 @@ def test_a_task_that_runs_out_of_time_before_its_creation_is_answered_leaves_not
     assert watched.done("post") == watched.done("delete") == 1
 
 
-@pytest.mark.every_airflow
 def test_a_task_whose_time_runs_out_while_no_triggerer_lives_leaves_nothing(
     airflow: AirflowStack, cluster: Any, watched: Proxy
 ) -> None:
@@ -235,7 +234,6 @@ def test_two_tasks_on_one_watch_have_each_their_own_log_and_both_their_end(
     assert written == [["alpha one", "alpha two"], ["beta one", "beta two"]]
 
 
-@pytest.mark.every_airflow
 def test_a_triggerer_that_dies_is_taken_over_and_no_line_is_lost_or_doubled(
     airflow: AirflowStack, cluster: Any, watched: Proxy
 ) -> None:
