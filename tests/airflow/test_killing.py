@@ -272,5 +272,9 @@ def test_what_no_triggerer_was_there_to_end_is_ended_by_the_maintenance_dag(
     assert (removed["done"], orphaned.run_id in removed["why"]) == ("was deleted", True)
     assert orphaned.trainjobs() == []
     assert len(waited_for.trainjobs()) == 1
+    # Before it has begun anew nobody hears of a mark.
+    wait_until(
+        lambda: waited_for.log().count(") starting"), lambda times: times == 2, what="its trigger", timeout=TIMEOUT
+    )
     waited_for.mark("failed")
     waited_for.until_trainjobs(0)
