@@ -128,7 +128,7 @@ class TrainJobTrigger(BaseTrigger):
             self.log.info("%s is gone already", where)
         except Exception as error:  # noqa: BLE001 (Airflow would swallow it, and nobody would know of the job left behind)
             why = f"not done within {STOP_SECONDS:g} s" if isinstance(error, TimeoutError) else words_of(error)
-            self.log.error("The task was ended, but %s could not be stopped, and may go on: %s", where, why)
+            self.log.error("If the task was ended, %s could not be stopped, and may go on: %s", where, why)
 
 
 async def wait_for_event(
