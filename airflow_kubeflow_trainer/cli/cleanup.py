@@ -39,14 +39,15 @@ def run(options: argparse.Namespace) -> int:
 
 
 async def _clean(api: TrainJobApi, options: argparse.Namespace) -> list[dict[str, Any]]:
-    age = float(options.older_than)
-    if options.claims and options.yes:
-        # Before a TrainJob is ended, with which the proof would go.
-        await leftovers.mark_claims(api)
-    found = await leftovers.find_trainjobs(api, _ask_airflow, age_seconds=age, unknown_too=options.unknown_too)
-    if options.claims:
-        found += await leftovers.find_claims(api, age_seconds=age)
-    return [_row(leftover, await leftovers.remove(api, leftover) if options.yes else "") for leftover in found]
+    tidied = await leftovers.tidy(
+        api,
+        _ask_airflow,
+        age_seconds=float(options.older_than),
+        unknown_too=options.unknown_too,
+        claims=options.claims,
+        touch=options.yes,
+    )
+    return [_row(leftover, done) for leftover, done in tidied]
 
 
 def _row(leftover: Leftover, done: str) -> dict[str, Any]:

@@ -108,7 +108,7 @@ async def end_earlier_tries(api: TrainJobApi, identity: TaskIdentity) -> list[st
     Whatever ended those tries (a worker's or triggerer's death, a clear that nobody was there to see) could not do it.
     """
     deleted = []
-    for trainjob in await _alive(api, identity):
+    for trainjob in await alive_tries(api, identity):
         if identity.follows(trainjob):
             name, uid = trainjob["metadata"]["name"], trainjob["metadata"]["uid"]
             with contextlib.suppress(NotFoundError, ConflictError):
@@ -117,20 +117,11 @@ async def end_earlier_tries(api: TrainJobApi, identity: TaskIdentity) -> list[st
     return deleted
 
 
-async def stop_tries(api: TrainJobApi, action: OnKillAction, identity: TaskIdentity) -> list[str]:
-    """Carry out an OnKillAction on what is alive of this try and of earlier ones, and say of each what was done.
-
-    :raises ConfigError: one cannot be suspended.
-    """
-    done = []
-    for trainjob in await _alive(api, identity):
-        if identity.owns(trainjob) or identity.follows(trainjob):
-            name, uid = trainjob["metadata"]["name"], trainjob["metadata"]["uid"]
-            with contextlib.suppress(NotFoundError, ConflictError):
-                done.append(f"TrainJob {name} {await patiently(partial(stop, api, action, name=name, uid=uid))}")
-    return done
-
-
-async def _alive(api: TrainJobApi, identity: TaskIdentity) -> list[dict[str, Any]]:
-    found = await patiently(lambda: api.find(label_selector=identity.selector(any_try=True)))
-    return [trainjob for trainjob in found if not phase_of(trainjob, trainer_job="").phase.final]
+async def alive_tries(api: TrainJobApi, identity: TaskIdentity) -> list[dict[str, Any]]:
+    """Find the TrainJobs of this try and of earlier ones that have not ended."""
+    return [
+        trainjob
+        for trainjob in await patiently(lambda: api.find(label_selector=identity.selector(any_try=True)))
+        if (identity.owns(trainjob) or identity.follows(trainjob))
+        and not phase_of(trainjob, trainer_job="").phase.final
+    ]

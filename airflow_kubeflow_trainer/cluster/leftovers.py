@@ -65,6 +65,24 @@ class Leftover:
     """Whether it is ours for certain; what may be somebody else's is told of, and never touched."""
 
 
+async def tidy(
+    api: TrainJobApi, ask: Ask, *, age_seconds: float, unknown_too: bool, claims: bool, touch: bool
+) -> list[tuple[Leftover, str]]:
+    """Find what is left over, and end or delete it; of each say what was done, which is nothing where not to touch it.
+
+    :param age_seconds: younger ones are left alone.
+    :param unknown_too: see :func:`find_trainjobs`.
+    :param claims: look for claims too.
+    """
+    if claims and touch:
+        # Before a TrainJob is ended, with which the proof would go.
+        await mark_claims(api)
+    found = await find_trainjobs(api, ask, age_seconds=age_seconds, unknown_too=unknown_too)
+    if claims:
+        found += await find_claims(api, age_seconds=age_seconds)
+    return [(leftover, await remove(api, leftover) if touch else "") for leftover in found]
+
+
 async def find_trainjobs(
     api: TrainJobApi,
     ask: Ask,

@@ -158,7 +158,7 @@ class KubeflowTrainerHook(BaseHook):
         :raises ConfigError: the connection cannot be used.
         :raises ClusterUnreachableError: no cluster answers.
         """
-        return self._call(checking.check)
+        return self.call(checking.check)
 
     def test_connection(self) -> tuple[bool, str]:
         """Say whether the cluster can run TrainJobs, and what was found.
@@ -174,11 +174,11 @@ class KubeflowTrainerHook(BaseHook):
 
     def list_runtimes(self) -> list[dict[str, Any]]:
         """List the training runtimes: the cluster's, then the namespace's own."""
-        return self._call(lambda api: api.list_runtimes())
+        return self.call(lambda api: api.list_runtimes())
 
     def get_runtime(self, name: str, *, kind: str = "ClusterTrainingRuntime") -> dict[str, Any]:
         """Read one training runtime."""
-        return self._call(lambda api: api.get_runtime(name, kind=kind))
+        return self.call(lambda api: api.get_runtime(name, kind=kind))
 
     def submit(self, manifest: Mapping[str, Any], *, dry_run: bool = False) -> dict[str, Any]:
         """Create a TrainJob and return it as the cluster has it; ``dry_run`` only asks whether it would be admitted.
@@ -186,11 +186,11 @@ class KubeflowTrainerHook(BaseHook):
         :raises ConfigError: it is suspended, or for a queue, and on its runtime that does not work; the message has the
             remedy.
         """
-        return self._call(lambda api: submit(api, manifest, dry_run=dry_run))
+        return self.call(lambda api: submit(api, manifest, dry_run=dry_run))
 
     def get(self, name: str) -> dict[str, Any]:
         """Read one TrainJob."""
-        return self._call(lambda api: api.get(name))
+        return self.call(lambda api: api.get(name))
 
     def wait(self, name: str, *, trainer_job: str = "node", timeout: float | None = None) -> dict[str, Any]:
         """Wait until a TrainJob has succeeded, and return it. Its log goes to this hook's logger.
@@ -201,7 +201,7 @@ class KubeflowTrainerHook(BaseHook):
         """
         deadline = None if timeout is None else time.time() + timeout
         spec = WaitSpec(name=name, trainer_job=trainer_job, deadline=deadline)
-        outcome: Outcome = self._call(lambda api: waiting.wait(api, spec, LoggingReporter(self.log)))
+        outcome: Outcome = self.call(lambda api: waiting.wait(api, spec, LoggingReporter(self.log)))
         if outcome.diagnosis is not None:
             raise outcome.diagnosis.cause.exception(str(outcome.diagnosis))
         return self.get(name)
@@ -211,36 +211,36 @@ class KubeflowTrainerHook(BaseHook):
 
         :param seen: what earlier looks saw; this one is added.
         """
-        return self._call(lambda api: observing.look(api, awaited, seen))
+        return self.call(lambda api: observing.look(api, awaited, seen))
 
     def logs(self, name: str, *, trainer_job: str = "node", index: int = 0) -> Iterator[str]:
         """Give the lines that one node of a TrainJob has written so far; none where it has no pod (any more).
 
         :raises NotFoundError: there is no such TrainJob.
         """
-        yield from self._call(lambda api: _read_log(api, name, trainer_job, index))
+        yield from self.call(lambda api: _read_log(api, name, trainer_job, index))
 
     def events(self, name: str) -> list[dict[str, Any]]:
         """List what Kubernetes recorded about a TrainJob, its JobSet, Jobs and pods, oldest first."""
-        return self._call(lambda api: _read_events(api, name))
+        return self.call(lambda api: _read_events(api, name))
 
     def diagnose(self, name: str, *, trainer_job: str = "node") -> Diagnosis | None:
         """Say why a TrainJob failed or does not start, as far as its pods still tell; None where it did or trains."""
-        return self._call(lambda api: diagnosing.examine(api, name, trainer_job=trainer_job)).diagnosis
+        return self.call(lambda api: diagnosing.examine(api, name, trainer_job=trainer_job)).diagnosis
 
     def suspend(self, name: str) -> dict[str, Any]:
         """Suspend a TrainJob: its pods are stopped, the object stays.
 
         :raises ConfigError: on its runtime that does not work; the message has the remedy.
         """
-        return self._call(lambda api: suspend(api, name, True))
+        return self.call(lambda api: suspend(api, name, True))
 
     def resume(self, name: str) -> dict[str, Any]:
         """Resume a suspended TrainJob; training starts again from its beginning, or from its own checkpoint.
 
         :raises ConfigError: on its runtime that does not work; the message has the remedy.
         """
-        return self._call(lambda api: suspend(api, name, False))
+        return self.call(lambda api: suspend(api, name, False))
 
     def delete(self, name: str, *, uid: str | None = None) -> bool:
         """Delete a TrainJob with all that belongs to it.
@@ -248,9 +248,10 @@ class KubeflowTrainerHook(BaseHook):
         :param uid: only this very object, never another that has its name now (that raises a ConflictError).
         :return: whether there was one to delete.
         """
-        return self._call(lambda api: _delete(api, name, uid))
+        return self.call(lambda api: _delete(api, name, uid))
 
-    def _call(self, work: Callable[[TrainJobApi], Awaitable[T]]) -> T:
+    def call(self, work: Callable[[TrainJobApi], Awaitable[T]]) -> T:
+        """Open the cluster for a piece of work, and block until that is done."""
         # The connection is read here, outside of any event loop: Airflow's synchronous lookup must not run in one.
         _ = self.settings
 
@@ -304,7 +305,7 @@ class KubeflowTrainerHook(BaseHook):
 
     def list(self, *, label_selector: str | None = None) -> list[dict[str, Any]]:
         """List the namespace's TrainJobs, by label selector where one is given."""
-        return self._call(lambda api: api.find(label_selector=label_selector))
+        return self.call(lambda api: api.find(label_selector=label_selector))
 
 
 class LoggingReporter:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
 
-from airflow_kubeflow_trainer.cluster.ending import delete, end_earlier_tries, stop, stop_tries, stop_unanswered
+from airflow_kubeflow_trainer.cluster.ending import alive_tries, delete, end_earlier_tries, stop, stop_unanswered
 from airflow_kubeflow_trainer.cluster.followers import LogNodes
 from airflow_kubeflow_trainer.cluster.patience import patiently
 from airflow_kubeflow_trainer.cluster.submission import create_or_adopt, read_runtime
@@ -89,27 +89,26 @@ def submit(operator: Task, identity: TaskIdentity) -> Submitted:
     def arm(ending: Callable[..., Awaitable[str]], name: str, **whose: Any) -> None:
         operator.arm(partial(_end, hook, partial(ending, action=action, name=name, **whose), name, log))
 
-    async def work() -> Submitted:
-        async with hook.connect() as api:
-            assumed = operator.stock_runtime() or operator.assumed_runtime()
-            runtime, warning = await read_runtime(api, operator.runtime, operator.runtime_kind, assumed=assumed)
-            if warning:
-                log.warning(warning)
-            with failing_for_good():
-                options = operator.options(identity, runtime, api.namespace)
-                check_that_it_can_be_suspended(options, action)
-                manifest = operator.build_manifest(options)
-            # For whoever finds it when nobody waits any more (cluster/leftovers.py).
-            manifest["metadata"]["annotations"][ON_KILL_ANNOTATION] = action.value
-            operator.show_manifest(manifest)
-            for name in await end_earlier_tries(api, identity):
-                log.warning("TrainJob %s of an earlier try was still there, and was deleted", name)
-            log.info("Submitting this TrainJob:\n%s", to_yaml(manifest))
-            arm(stop_unanswered, options.name, identity=identity)
-            trainjob, adopted = await create_or_adopt(api, manifest, identity)
-            arm(stop, options.name, uid=trainjob["metadata"]["uid"])
-            name = f"{api.namespace}/{options.name}"
-            log.info("TrainJob %s %s", name, "is there already: this try had created it" if adopted else "is created")
+    async def work(api: TrainJobApi) -> Submitted:
+        assumed = operator.stock_runtime() or operator.assumed_runtime()
+        runtime, warning = await read_runtime(api, operator.runtime, operator.runtime_kind, assumed=assumed)
+        if warning:
+            log.warning(warning)
+        with failing_for_good():
+            options = operator.options(identity, runtime, api.namespace)
+            check_that_it_can_be_suspended(options, action)
+            manifest = operator.build_manifest(options)
+        # For whoever finds it when nobody waits any more (cluster/leftovers.py).
+        manifest["metadata"]["annotations"][ON_KILL_ANNOTATION] = action.value
+        operator.show_manifest(manifest)
+        for name in await end_earlier_tries(api, identity):
+            log.warning("TrainJob %s of an earlier try was still there, and was deleted", name)
+        log.info("Submitting this TrainJob:\n%s", to_yaml(manifest))
+        arm(stop_unanswered, options.name, identity=identity)
+        trainjob, adopted = await create_or_adopt(api, manifest, identity)
+        arm(stop, options.name, uid=trainjob["metadata"]["uid"])
+        name = f"{api.namespace}/{options.name}"
+        log.info("TrainJob %s %s", name, "is there already: this try had created it" if adopted else "is created")
         return Submitted(
             trainjob=trainjob,
             trainer_job=runtime.trainer_job,
@@ -117,8 +116,7 @@ def submit(operator: Task, identity: TaskIdentity) -> Submitted:
             parts=submitted_parts(manifest),
         )
 
-    _ = hook.settings  # The connection is read before the event loop starts.
-    return run_blocking(work)
+    return hook.call(work)
 
 
 def check_that_it_can_be_suspended(options: JobOptions, on_kill_action: OnKillAction) -> None:
@@ -200,29 +198,21 @@ def clean_up(operator: Task, ended: TrainJobEvent) -> None:
 def stop_what_nobody_waits_for(operator: Task, identity: TaskIdentity) -> None:
     """Do what ``on_kill_action`` says with the TrainJob of a try whose trigger Airflow has given up; raises nothing."""
     hook, log = operator.hook(), operator.log
-
-    async def work() -> list[str]:
-        async with hook.connect() as api:
-            return await stop_tries(api, operator.on_kill_action, identity)
-
     try:
-        _ = hook.settings
-        for done in run_blocking(work):
-            log.info(done)
+        left = hook.call(lambda api: alive_tries(api, identity))
     except (KubeflowTrainerError, OSError) as error:
         log.error("The TrainJob could not be stopped, and may go on: %s", error)
+        return
+    for trainjob in left:
+        name, uid = trainjob["metadata"]["name"], trainjob["metadata"]["uid"]
+        _end(hook, partial(stop, action=operator.on_kill_action, name=name, uid=uid), name, log)
 
 
 def _end(hook: KubeflowTrainerHook, ending: Callable[[TrainJobApi], Awaitable[str]], name: str, log: Any) -> None:
     """Carry out an ending and say what was done; safe in a signal handler, raises nothing."""
-
-    async def work() -> str:
-        async with hook.connect() as api:
-            return await patiently(partial(ending, api))
-
     try:
-        _ = hook.settings
-        log.info("TrainJob %s %s", name, run_blocking(work))
+        done = hook.call(lambda api: patiently(partial(ending, api)))
+        log.info("TrainJob %s %s", name, done)
     except (NotFoundError, ConflictError):
         log.info("TrainJob %s is gone already", name)
     except (KubeflowTrainerError, OSError) as error:

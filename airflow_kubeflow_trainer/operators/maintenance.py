@@ -6,8 +6,7 @@ from datetime import timedelta
 
 from airflow_kubeflow_trainer.cluster import leftovers
 from airflow_kubeflow_trainer.cluster.leftovers import Standing
-from airflow_kubeflow_trainer.cluster.trainjobs import TrainJobApi
-from airflow_kubeflow_trainer.hooks.trainer import KubeflowTrainerHook, run_blocking
+from airflow_kubeflow_trainer.hooks.trainer import KubeflowTrainerHook
 from airflow_kubeflow_trainer.operators.execution import task_key
 from airflow_kubeflow_trainer.trainjob.identity import TaskIdentity
 from airflow_kubeflow_trainer.triggers.task_state import standing
@@ -32,26 +31,20 @@ def remove_leftovers(
     :param dry_run: only find them.
     :return: of each its kind, name, why nobody waits for it, and what was done.
     """
-
-    async def work() -> list[dict[str, str]]:
-        async with hook.connect() as api:
-            found = await _find(api)
-            done = ["found" if dry_run else await leftovers.remove(api, leftover) for leftover in found]
-        return [
-            {"kind": leftover.kind, "name": leftover.name, "why": leftover.why, "done": what}
-            for leftover, what in zip(found, done, strict=True)
-        ]
-
-    async def _find(api: TrainJobApi) -> list[leftovers.Leftover]:
-        age = older_than.total_seconds()
-        if claims and not dry_run:
-            # Before a TrainJob is ended, with which the proof would go.
-            await leftovers.mark_claims(api)
-        found = await leftovers.find_trainjobs(api, _ask_airflow, age_seconds=age, unknown_too=unknown_too)
-        return found + (await leftovers.find_claims(api, age_seconds=age) if claims else [])
-
-    _ = hook.settings
-    removed = run_blocking(work)
+    tidied = hook.call(
+        lambda api: leftovers.tidy(
+            api,
+            _ask_airflow,
+            age_seconds=older_than.total_seconds(),
+            unknown_too=unknown_too,
+            claims=claims,
+            touch=not dry_run,
+        )
+    )
+    removed = [
+        {"kind": leftover.kind, "name": leftover.name, "why": leftover.why, "done": done or "found"}
+        for leftover, done in tidied
+    ]
     for line in removed:
         hook.log.info("%(kind)s %(name)s %(done)s: %(why)s", line)
     hook.log.info("%d left over in namespace %s", len(removed), hook.namespace)

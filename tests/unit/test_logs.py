@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import itertools
 import tracemalloc
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -121,6 +121,21 @@ class Stream:
         yield chunks()
 
 
+def following(
+    api: Any, seen: list[LogLine], noted: list[str], *, drain: Callable[[], Awaitable[None]]
+) -> followers.Followers:
+    """Follow the log of rank 0, and keep what is told."""
+    return followers.Followers(
+        api,
+        trainer_job="node",
+        log_nodes=(),
+        emit=seen.append,
+        drain=drain,
+        note=lambda text, at: noted.append(text),
+        restarted=print,
+    )
+
+
 async def test_a_pod_that_was_last_seen_running_is_asked_once_again_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(logs, "RECONNECT_SECONDS", 0.0)
     told: list[LogLine] = []
@@ -153,15 +168,7 @@ async def test_the_end_of_a_log_is_waited_for_as_long_as_lines_come_and_what_is_
     monkeypatch.setattr(followers, "LONGEST_SECONDS", longest)
     seen: list[LogLine] = []
     noted: list[str] = []
-    reading = followers.Followers(
-        stream,  # type: ignore[arg-type]
-        trainer_job="node",
-        log_nodes=(),
-        emit=seen.append,
-        drain=lambda: asyncio.sleep(0.05),
-        note=lambda text, at: noted.append(text),
-        restarted=print,
-    )
+    reading = following(stream, seen, noted, drain=lambda: asyncio.sleep(0.05))
     reading.observe(Pod.from_object(pod_object(phase="Succeeded", state=terminated(0))))
 
     await reading.read_out()
@@ -275,15 +282,7 @@ async def test_what_a_dead_stream_owes_at_the_end_is_asked_for_afresh(
     api = Dying(first, first + second)
     seen: list[LogLine] = []
     noted: list[str] = []
-    reading = followers.Followers(
-        api,  # type: ignore[arg-type]
-        trainer_job="node",
-        log_nodes=(),
-        emit=seen.append,
-        drain=drain,
-        note=lambda text, at: noted.append(text),
-        restarted=print,
-    )
+    reading = following(api, seen, noted, drain=drain)
     pod = Pod.from_object(pod_object(phase="Failed", state=terminated(3)))
     reading.observe(pod)
 

@@ -169,7 +169,7 @@ class _Kubelet:
             self._view.unbound &= set(self._view.claims)
             for uid in list(self._view.unbound):
                 await self._bind(self._view.claims[uid])
-            self._view.changed.set()
+                self._view.changed.set()
 
     async def _follow_node(self) -> None:
         mine = f"metadata.name={self._options.node_name}"

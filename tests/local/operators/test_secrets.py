@@ -54,9 +54,9 @@ def secret(hook: KubeflowTrainerHook) -> Any:
     async def delete(api: TrainJobApi) -> None:
         await api.client.delete(f"{path}/{SECRET}")
 
-    hook._call(create)
+    hook.call(create)
     yield
-    hook._call(delete)
+    hook.call(delete)
 
 
 def operator(folder: Path, fields: dict[str, Any]) -> BuiltinTrainerOperator:

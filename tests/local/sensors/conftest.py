@@ -54,7 +54,7 @@ class SomebodyElse:
                 **spec,
             },
         }
-        return self.hook._call(lambda api: api.create(manifest))
+        return self.hook.call(lambda api: api.create(manifest))
 
     def submit_and_end(self, script: str = "true") -> dict[str, Any]:
         trainjob = self.submit(script)
@@ -140,7 +140,7 @@ def proxy(local_cluster: LocalCluster, monkeypatch: pytest.MonkeyPatch) -> Itera
 def somebody_else(local_cluster: LocalCluster) -> Iterator[SomebodyElse]:
     hook = KubeflowTrainerHook(config_file=str(local_cluster.kubeconfig), namespace="default")
     with contextlib.suppress(ConflictError):
-        hook._call(_create_unforgiving_runtime)
+        hook.call(_create_unforgiving_runtime)
     somebody = SomebodyElse(hook)
     yield somebody
     for trainjob in hook.list(label_selector=f"test={somebody.label}"):
