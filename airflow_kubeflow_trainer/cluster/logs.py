@@ -40,8 +40,6 @@ class _Run:
 
     pod: Pod
     restart: int
-    previous: bool
-    """Whether it is over and only the ``previous`` log has it."""
 
 
 class LogFollower:
@@ -88,9 +86,9 @@ class LogFollower:
         self._latest[pod.uid] = pod
         restart = pod.main.restart_count
         if restart > 0 and pod.main.last_terminated is not None:
-            self._add(_Run(pod, restart - 1, previous=True))
+            self._add(_Run(pod, restart - 1))
         if pod.main.started:
-            self._add(_Run(pod, restart, previous=False))
+            self._add(_Run(pod, restart))
 
     def forget(self, pod: Pod) -> None:
         """Take note that a pod is gone, and with it, soon, its log."""
@@ -165,18 +163,20 @@ class LogFollower:
         backoff, tries_left = Backoff(RECONNECT_SECONDS), TRIES_AFTER_THE_END
         asked_at_the_end = False
         while True:
+            if self._restarts_since(run) > 1:
+                self._note(f"What else pod {run.pod.name} wrote before its restart {run.restart + 1} is not kept", None)
+                return
             try:
                 await self._stream(run, reader, since, answered=backoff.reset)
             except (ApiError, ClusterUnreachableError) as error:
-                over = run.previous or self._is_over(run)
-                tries_left -= over
+                tries_left -= self._is_over(run)
                 if _is_refusal(error) or tries_left == 0:
                     raise
                 since = reader.since
                 # As long as the container runs there may be an answer another time, however late a server asks for it.
                 await asyncio.sleep(min(backoff.delay(error, give_up_seconds=math.inf), SILENCE_SECONDS))
                 continue
-            if run.previous or self._is_over(run) or asked_at_the_end:
+            if self._is_over(run) or asked_at_the_end:
                 return
             # Once the TrainJob has ended nobody may hear of the pod's end any more: asked once again, it has said all.
             asked_at_the_end = self._finishing
@@ -190,11 +190,12 @@ class LogFollower:
     async def _stream(self, run: _Run, reader: LineReader, since: str | None, *, answered: Callable[[], None]) -> None:
         assert run.pod.main is not None
         reader.reconnected()
+        previous = self._restarts_since(run) > 0
         async with self._api.stream_log(
             run.pod.name,
             container=run.pod.main.name,
-            follow=not run.previous,
-            previous=run.previous,
+            follow=not previous,
+            previous=previous,
             timestamps=True,
             since_time=since,
             answer_within=SILENCE_SECONDS,
@@ -210,9 +211,14 @@ class LogFollower:
                     self.tail.append(line.text)
                     self._emit(line)
 
+    def _restarts_since(self, run: _Run) -> int:
+        """How often its container has begun again; after once, only the ``previous`` log has the run."""
+        main = self._latest.get(run.pod.uid, run.pod).main
+        return main.restart_count - run.restart if main is not None else 0
+
     def _is_over(self, run: _Run) -> bool:
         pod = self._latest.get(run.pod.uid)
-        return pod is None or pod.main is None or pod.main.restart_count != run.restart or not pod.main.running
+        return pod is None or pod.main is None or not pod.main.running or self._restarts_since(run) > 0
 
 
 def _is_refusal(error: Exception) -> bool:

@@ -215,6 +215,57 @@ class Answers:
         yield _chunks([answer])
 
 
+class Restarting:
+    """The log of a container that is restarted so often while nobody is heard of; then it can be read."""
+
+    follower: LogFollower
+
+    def __init__(self, times: int) -> None:
+        self._times = times
+        self._is_cut = False
+
+    @contextlib.asynccontextmanager
+    async def stream_log(self, pod: str, *, previous: bool, **options: Any) -> AsyncIterator[Any]:
+        if not self._is_cut:
+            self._is_cut = True
+            again = pod_object(state={"running": {}}, last_state=terminated(1), restarts=self._times)
+            self.follower.observe(Pod.from_object(again))
+            self.follower.finish()
+            raise ApiError(503, "ServiceUnavailable", "cut off")
+        yield _chunks([b"2026-01-01T00:00:01Z the reason\n" if previous else b"2026-01-01T00:00:02Z another\n"])
+
+
+FIRST, SECOND = (f"Pod job-node-0-0-abcde was restarted in place (restart {number})" for number in (1, 2))
+LOST = "What else pod job-node-0-0-abcde wrote before its restart 1 is not kept"
+
+
+@pytest.mark.parametrize(
+    ("times", "told"),
+    [
+        pytest.param(1, ["the reason", FIRST, "another"], id="once"),
+        pytest.param(2, [LOST, FIRST, "the reason", SECOND, "another"], id="twice"),
+    ],
+)
+async def test_what_a_container_wrote_before_a_restart_is_read_from_its_own_log(
+    monkeypatch: pytest.MonkeyPatch, times: int, told: list[str]
+) -> None:
+    monkeypatch.setattr(logs, "RECONNECT_SECONDS", 0.0)
+    seen: list[str] = []
+    api = Restarting(times)
+    api.follower = LogFollower(
+        api,  # type: ignore[arg-type]
+        job="node",
+        emit=lambda line: seen.append(line.text),
+        drain=drain,
+        note=lambda text, at: seen.append(text),
+    )
+    api.follower.observe(Pod.from_object(pod_object(state={"running": {}})))
+
+    await api.follower.run()
+
+    assert seen == told
+
+
 class Enough(Exception):  # noqa: N818
     """A test has seen what it wanted to see."""
 
