@@ -153,7 +153,8 @@ class AirflowStack:
             "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{self.url}/execution/",
             "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{self.username}:admin",
             "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(self.home / "passwords.json"),
-            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{self.home / 'airflow.db'}",
+            # Airflow's processes share the file, and give up what waits longer for the others.
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{self.home / 'airflow.db'}?timeout=30",
             "AIRFLOW__API__HOST": "127.0.0.1",
             "AIRFLOW__API__PORT": str(api_port),
             "AIRFLOW__API__BASE_URL": self.url,
@@ -181,13 +182,20 @@ class AirflowStack:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports of 127.0.0.1 that nobody has just now, below those that outgoing connections are given."""
-    dice, sockets = random.SystemRandom(), list[socket.socket]()
-    try:
-        while len(sockets) < count:
-            with contextlib.suppress(OSError):
-                sockets.append(socket.create_server(("127.0.0.1", dice.randrange(20_000, 32_000))))
-        return [opened.getsockname()[1] for opened in sockets]
-    finally:
-        for opened in sockets:
-            opened.close()
+    """Ports of 127.0.0.1 that nobody has just now, below those that outgoing connections are given.
+
+    As long as this process lives, nobody else is given them here, bound or not.
+    """
+    dice, ports = random.SystemRandom(), list[int]()
+    while len(ports) < count:
+        port = dice.randrange(20_000, 32_000)
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            reservation = socket.socket(socket.AF_UNIX)
+            reservation.bind(f"\0port-{port}")
+            _reserved.append(reservation)
+            ports.append(port)
+    return ports
+
+
+_reserved: list[socket.socket] = []
+"""Their names are taken as long as they are open; Linux keeps those that begin with a zero in no folder."""

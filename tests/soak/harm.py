@@ -66,7 +66,7 @@ class Harm:
         self._proxy.fault = self._check_token
 
     def mend(self) -> None:
-        """Start again what has ended by itself: a scheduler does that SQLite has kept waiting for five seconds."""
+        """Start again what has ended by itself: a scheduler does that SQLite has kept waiting for too long."""
         self.done.update(f"{name} ended" for name in self._airflow.start_again())
 
     def kill_a_triggerer(self) -> bool:

@@ -38,7 +38,7 @@ CALM_SECONDS = 600.0
 MAINTENANCE = "trainjob_maintenance"
 OWN_FAULT = "UserCodeError"
 LOST_BY_AIRFLOW = re.compile(r"Setting the task to failed\..* ti_id=(\S+)")
-"""What its API server says of a try that is to be retried where SQLite keeps it waiting for five seconds."""
+"""What its API server says of a try that is to be retried where SQLite keeps it waiting for too long."""
 LINES = [f"line {number}" for number in range(1, 25)]
 
 pytestmark = pytest.mark.timeout(SECONDS + CALM_SECONDS + 600)
