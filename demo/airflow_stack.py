@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import contextlib
 import json
 import os
 import random
@@ -170,6 +169,8 @@ class AirflowStack:
             # Before 3.2 a supervisor may notice a deferred task's exit so late that its trigger has fired already,
             # which the scheduler takes for a failure.
             "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
+            # Longer than the database is waited for, or what was done late is asked for twice.
+            "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "60",
         }
 
     def _fernet_key(self) -> str:
@@ -186,15 +187,20 @@ def free_ports(count: int) -> list[int]:
 
     As long as this process lives, nobody else is given them here, bound or not.
     """
-    dice, ports = random.SystemRandom(), list[int]()
-    while len(ports) < count:
-        port = dice.randrange(20_000, 32_000)
-        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
-            reservation = socket.socket(socket.AF_UNIX)
-            reservation.bind(f"\0port-{port}")
+    ports = list[int]()
+    for port in random.SystemRandom().sample(range(20_000, 32_000), k=1000):
+        if len(ports) == count:
+            return ports
+        reservation = socket.socket(socket.AF_UNIX)
+        try:
+            with socket.create_server(("127.0.0.1", port)):
+                reservation.bind(f"\0port-{port}")
+        except OSError:
+            reservation.close()
+        else:
             _reserved.append(reservation)
             ports.append(port)
-    return ports
+    raise OSError("no free port was found on 127.0.0.1 between 20000 and 32000")
 
 
 _reserved: list[socket.socket] = []

@@ -19,7 +19,7 @@ from airflow_kubeflow_trainer.cluster.ending import stop
 from airflow_kubeflow_trainer.cluster.resources import PERSISTENT_VOLUME_CLAIMS, TRAINJOBS
 from airflow_kubeflow_trainer.cluster.trainjobs import TrainJobApi
 from airflow_kubeflow_trainer.config.actions import OnKillAction
-from airflow_kubeflow_trainer.exceptions import ConflictError, NotFoundError
+from airflow_kubeflow_trainer.exceptions import ConfigError, ConflictError, NotFoundError
 from airflow_kubeflow_trainer.trainjob.identity import (
     CLAIM_ANNOTATION,
     HASH_LENGTH,
@@ -153,6 +153,8 @@ async def remove(api: TrainJobApi, leftover: Leftover) -> str:
         await api.delete_claim(leftover.name, uid=leftover.uid)
     except (NotFoundError, ConflictError):
         return "is gone already"
+    except ConfigError as error:
+        return f"cannot be ended as its task wished: {error}"
     return "was deleted"
 
 

@@ -38,7 +38,7 @@ class LineReader:
         """Timestamp of the latest line, as the server wrote it."""
         self.pod = pod
         self.moment: datetime | None = None
-        """When the line was written that was read last, told before or not."""
+        """When the line was written that this connection gave last, told before or not."""
         self._step = step
         self._latest: datetime | None = None
         self._lines_at_latest = 0
@@ -48,6 +48,7 @@ class LineReader:
     def reconnected(self) -> None:
         """Expect the last lines once more: the server's ``sinceTime`` has whole seconds, and includes them."""
         self._to_skip = self._lines_at_latest if self._latest is not None else None
+        self.moment = None
 
     def read(self, raw: bytes) -> LogLine | None:
         """Give the line, where it is a new one with something to see."""

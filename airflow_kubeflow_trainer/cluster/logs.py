@@ -73,10 +73,13 @@ class LogFollower:
         self._read_to_its_end: dict[tuple[str, int], asyncio.Event] = {}
         """Of each run that is known, by its pod's uid and number."""
         self._latest: dict[str, Pod] = {}
-        self._mark: str | None = None
-        """Says that another run begins; told with its first line, whose time is the same whoever reads it."""
+        self._remarks: list[str] = []
+        """What there is to say before the next line, such as that another run begins; told with it, whose time is the
+        same whoever reads it."""
         self._finishing = False
         self._reading: tuple[str, asyncio.Task[None]] | None = None
+        self._unsure: _Run | None = None
+        """The run whose log is read once more after a break, and may by now be that of the next one."""
         self._asking_again = False
 
     def observe(self, pod: Pod) -> None:
@@ -84,11 +87,13 @@ class LogFollower:
         if pod.job != self._job or pod.index != self._index or pod.main is None:
             return
         self._latest[pod.uid] = pod
-        restart = pod.main.restart_count
-        if restart > 0 and pod.main.last_terminated is not None:
-            self._add(_Run(pod, restart - 1))
+        if pod.main.last_run >= 0:
+            self._add(_Run(pod, pod.main.last_run))
         if pod.main.started:
-            self._add(_Run(pod, restart))
+            self._add(_Run(pod, pod.main.restart_count))
+        if self._unsure is not None and self._restarts_since(self._unsure) > 0:
+            self._unsure = None
+            self.ask_again()
 
     def forget(self, pod: Pod) -> None:
         """Take note that a pod is gone, and with it, soon, its log."""
@@ -121,15 +126,17 @@ class LogFollower:
                 # runs by now, and a restart may be heard of only later.
                 reader = LineReader(run.pod.name, step=self._step)
             if run.restart:
-                self._mark = f"Pod {run.pod.name} was restarted in place (restart {run.restart})"
+                self._remarks.append(f"Pod {run.pod.name} was restarted in place (restart {run.restart})")
             elif not first:
-                self._mark = f"Pod {run.pod.name} took over"
+                self._remarks.append(f"Pod {run.pod.name} took over")
             if run.restart or not first:
                 self._restarted(run.pod.name)
             first = False
             await self._read_in_task(run, reader)
-            self._tell_mark(None)
+            if self._is_kept(run):
+                self._tell_remarks(None)
             self._read_to_its_end[run.pod.uid, run.restart].set()
+        self._tell_remarks(None)
 
     async def _read_in_task(self, run: _Run, reader: LineReader, since: str | None = None) -> None:
         """Read one run in a task of its own, which :meth:`forget` and :meth:`ask_again` can end."""
@@ -138,7 +145,7 @@ class LogFollower:
         try:
             await asyncio.wait({task})
         finally:
-            self._reading = None
+            self._reading = self._unsure = None
             task.cancel()
         again, self._asking_again = self._asking_again, False
         if task.cancelled() and again:
@@ -148,10 +155,10 @@ class LogFollower:
         elif (error := task.exception()) is not None:
             self._note(f"The log of pod {run.pod.name} cannot be read: {words_of(error)}", None)
 
-    def _tell_mark(self, before: datetime | None) -> None:
-        if self._mark is not None:
-            self._note(self._mark, before and just_before(before))
-            self._mark = None
+    def _tell_remarks(self, before: datetime | None) -> None:
+        for remark in self._remarks:
+            self._note(remark, before and just_before(before))
+        self._remarks.clear()
 
     def _add(self, run: _Run) -> None:
         key = (run.pod.uid, run.restart)
@@ -163,8 +170,10 @@ class LogFollower:
         backoff, tries_left = Backoff(RECONNECT_SECONDS), TRIES_AFTER_THE_END
         asked_at_the_end = False
         while True:
-            if self._restarts_since(run) > 1:
-                self._note(f"What else pod {run.pod.name} wrote before its restart {run.restart + 1} is not kept", None)
+            if not self._is_kept(run):
+                # Before the lines of the run whose log there is.
+                restart = run.restart + 1
+                self._remarks.append(f"What pod {run.pod.name} wrote last before its restart {restart} is not kept")
                 return
             try:
                 await self._stream(run, reader, since, answered=backoff.reset)
@@ -172,7 +181,7 @@ class LogFollower:
                 tries_left -= self._is_over(run)
                 if _is_refusal(error) or tries_left == 0:
                     raise
-                since = reader.since
+                since, self._unsure = reader.since, run
                 # As long as the container runs there may be an answer another time, however late a server asks for it.
                 await asyncio.sleep(min(backoff.delay(error, give_up_seconds=math.inf), SILENCE_SECONDS))
                 continue
@@ -182,7 +191,7 @@ class LogFollower:
             asked_at_the_end = self._finishing
             # A stream that ends while the container runs was cut off, by a kubelet's restart or a log's rotation; or
             # the pod's watch is a moment behind.
-            since = reader.since
+            since, self._unsure = reader.since, run
             await asyncio.sleep(backoff.pause())
             if self._is_over(run):
                 return
@@ -206,15 +215,21 @@ class LogFollower:
                 await self._drain()
                 line = reader.read(raw)
                 if reader.moment is not None:
-                    self._tell_mark(reader.moment)
+                    self._tell_remarks(reader.moment)
                 if line is not None:
                     self.tail.append(line.text)
                     self._emit(line)
 
     def _restarts_since(self, run: _Run) -> int:
-        """How often its container has begun again; after once, only the ``previous`` log has the run."""
+        """How often its container has begun again, or waits to; after once, only the ``previous`` log has the run."""
         main = self._latest.get(run.pod.uid, run.pod).main
-        return main.restart_count - run.restart if main is not None else 0
+        if main is None:
+            return 0
+        waits = not main.started and main.last_terminated is not None
+        return main.restart_count + waits - run.restart
+
+    def _is_kept(self, run: _Run) -> bool:
+        return self._restarts_since(run) < 2
 
     def _is_over(self, run: _Run) -> bool:
         pod = self._latest.get(run.pod.uid)

@@ -38,13 +38,12 @@ class Tails:
     def keep(self, pod: Pod) -> None:
         """Read the last lines of a pod that failed."""
         assert pod.main is not None
-        previous = pod.main.terminated is None
-        key = (pod.uid, pod.main.restart_count - previous)
+        key = (pod.uid, pod.main.ended_run)
         if key in self._known:
             return
         self._known.add(key)
         if len(self._tasks) < MAX_TAILS:
-            task = asyncio.create_task(self._fetch(pod, pod.main.name, previous))
+            task = asyncio.create_task(self._fetch(pod, pod.main.name, previous=pod.main.terminated is None))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
         else:
@@ -70,7 +69,7 @@ class Tails:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _fetch(self, pod: Pod, container: str, previous: bool) -> None:
+    async def _fetch(self, pod: Pod, container: str, *, previous: bool) -> None:
         found: tuple[LogLine, ...] = ()
         try:
             async with self._turn:

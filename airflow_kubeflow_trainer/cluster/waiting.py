@@ -352,7 +352,7 @@ class _Waiting:
 
     def _give_up(self, pod: Pod, reason: str) -> Diagnosis:
         assert pod.main is not None
-        self._given_up = pod.uid, pod.main.restart_count - (pod.main.terminated is None)
+        self._given_up = pod.uid, pod.main.ended_run
         found = diagnose_failure(self.report or PhaseReport(Phase.RUNNING), self._evidence)
         return replace(found, message=f"{found.message}. It is not started again: {reason}")
 

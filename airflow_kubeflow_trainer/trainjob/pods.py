@@ -68,7 +68,7 @@ class Container:
     """Reason and message of the waiting state; empty where it does not wait."""
     terminated: Termination | None
     last_terminated: Termination | None
-    """How the run before the present one ended."""
+    """How the run before the present one ended; while the container waits to be started again, the latest run."""
     started_at: float | None
     """When the earliest run that the status still knows of began, in seconds since the epoch by the server's clock."""
 
@@ -82,6 +82,23 @@ class Container:
         """The present run's failure; between two runs, that of the run before."""
         last = self.terminated or self.last_terminated
         return last if last is not None and last.exit_code != 0 else None
+
+    @property
+    def last_run(self) -> int:
+        """The number of the run that ``last_terminated`` is about; the first is 0, and -1 is none.
+
+        A kubelet counts a restart when it starts the container, but one that its node has lost it counts at once
+        (kubelet, convertToAPIContainerStatuses).
+        """
+        if self.last_terminated is None:
+            return -1
+        counted = self.started or self.last_terminated.reason == "ContainerStatusUnknown"
+        return self.restart_count - counted
+
+    @property
+    def ended_run(self) -> int:
+        """The number of the run that ended last, the one that ``failure`` is about; -1 where none has."""
+        return self.restart_count if self.terminated is not None else self.last_run
 
 
 @dataclass(frozen=True)

@@ -33,9 +33,8 @@ class FailedRuns:
     def see(self, pod: Pod) -> int:
         """Take note of a pod that failed; return how many runs have failed in its place."""
         assert pod.main is not None
-        present = pod.main.terminated is not None and pod.main.terminated.exit_code != 0
         runs = self._runs[pod.job, pod.index]
-        runs[pod.uid] = max(runs.get(pod.uid, 0), pod.main.restart_count + present)
+        runs[pod.uid] = max(runs.get(pod.uid, 0), pod.main.ended_run + 1)
         return sum(runs.values())
 
 

@@ -75,7 +75,32 @@ def test_runs_are_counted_across_restarts_in_place_and_pods_that_replace_others(
     back_off: dict[str, Any] = {"state": {"waiting": {"reason": "CrashLoopBackOff"}}, "last_state": terminated(1)}
 
     assert runs.see(Pod.from_object(pod_object("a", state=terminated(1)))) == 1
-    assert runs.see(Pod.from_object(pod_object("a", restarts=1, **back_off))) == 1
+    assert runs.see(Pod.from_object(pod_object("a", restarts=1, **back_off))) == 2
     assert runs.see(Pod.from_object(pod_object("a", restarts=2, state=running(), last_state=terminated(1)))) == 2
     assert runs.see(Pod.from_object(pod_object("b", phase="Failed", state=terminated(1)))) == 3
     assert runs.see(Pod.from_object(pod_object("c", index=1, phase="Failed", state=terminated(1)))) == 1
+
+
+BACK_OFF = {"waiting": {"reason": "CrashLoopBackOff"}}
+LOST = terminated(137, reason="ContainerStatusUnknown")
+
+
+@pytest.mark.parametrize(
+    ("state", "last_state", "restarts", "last_run", "ended_run"),
+    [
+        pytest.param(running(), None, 0, -1, -1, id="the first runs"),
+        pytest.param(terminated(1), None, 0, -1, 0, id="the first has ended"),
+        pytest.param(running(), terminated(1), 2, 1, 1, id="another one runs"),
+        pytest.param(terminated(1), terminated(1), 2, 1, 2, id="another one has ended"),
+        pytest.param(BACK_OFF, terminated(1), 2, 2, 2, id="it waits, and a restart to come is not counted"),
+        pytest.param(BACK_OFF, LOST, 2, 1, 1, id="its node lost it, which is counted at once"),
+    ],
+)
+def test_which_run_a_status_is_about(
+    state: dict[str, Any], last_state: dict[str, Any] | None, restarts: int, last_run: int, ended_run: int
+) -> None:
+    """As the kubelet counts (convertToAPIContainerStatuses)."""
+    container = Pod.from_object(pod_object(state=state, last_state=last_state, restarts=restarts)).main
+
+    assert container is not None
+    assert (container.last_run, container.ended_run) == (last_run, ended_run)

@@ -168,8 +168,10 @@ class _Kubelet:
             await asyncio.sleep(RETRY_SECONDS)
             self._view.unbound &= set(self._view.claims)
             for uid in list(self._view.unbound):
-                await self._bind(self._view.claims[uid])
-                self._view.changed.set()
+                # It may have been deleted while another one was bound.
+                if (claim := self._view.claims.get(uid)) is not None:
+                    await self._bind(claim)
+                    self._view.changed.set()
 
     async def _follow_node(self) -> None:
         mine = f"metadata.name={self._options.node_name}"

@@ -104,17 +104,18 @@ class LogServer:
 
 
 def _run(pod: Pod, record: ContainerRecord, container: str, *, previous: bool) -> int:
-    ran = "running" in record.state or record.terminated is not None
+    waits = "waiting" in record.state
+    if not (previous or waits):
+        return record.restarts
+    if "terminated" in record.last_state:
+        # Both are asked for the same while it waits: a restart that is still to come has not been counted.
+        return record.restarts if waits else record.restarts - 1
     if previous:
-        if "terminated" not in record.last_state or record.restarts == 0:
-            message = f'previous terminated container "{container}" in pod "{objects.name(pod)}" not found'
-            raise web.HTTPBadRequest(text=message)
-        return record.restarts - 1
-    if not ran:
-        reason = (record.state.get("waiting") or {}).get("reason", "")
-        message = f'container "{container}" in pod "{objects.name(pod)}" is waiting to start: {reason}'
+        message = f'previous terminated container "{container}" in pod "{objects.name(pod)}" not found'
         raise web.HTTPBadRequest(text=message)
-    return record.restarts
+    reason = record.state["waiting"].get("reason", "")
+    message = f'container "{container}" in pod "{objects.name(pod)}" is waiting to start: {reason}'
+    raise web.HTTPBadRequest(text=message)
 
 
 def _options(query: Mapping[str, str]) -> LogOptions:

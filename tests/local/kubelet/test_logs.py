@@ -275,7 +275,7 @@ async def served(
     context, _ = authority("ca"), authority("colleague")
     bundle = tmp_path / "authorities.crt"
     bundle.write_bytes((tmp_path / "ca.crt").read_bytes() + (tmp_path / "colleague.crt").read_bytes())
-    await idle.start(client_ca_file=bundle)
+    await idle.start(client_ca_file=bundle, restart_backoff_seconds=60.0)
     port = idle.api.objects["/api/v1/nodes/local"]["status"]["daemonEndpoints"]["kubeletEndpoint"]["Port"]
     async with aiohttp.ClientSession() as session:
 
@@ -371,6 +371,20 @@ async def test_the_log_of_the_run_before_is_kept(idle: Cluster, served: Callable
         lambda pod: pod["status"].get("containerStatuses", [{}])[0].get("restartCount") == 1,
     )
     assert await served("a", previous="true") == (200, "run\n")
+
+
+@pytest.mark.parametrize("query", [{}, {"previous": "true"}], ids=["the log", "the previous log"])
+async def test_before_another_restart_there_is_the_log_of_the_run_that_failed_last(
+    idle: Cluster, served: Callable[..., Any], query: dict[str, str]
+) -> None:
+    """While it waits there is no present one, and the restart to come is not counted."""
+    data = {"volumeMounts": [{"name": "data", "mountPath": "/data"}]}
+    script = "mkdir /data/once 2>/dev/null && echo first || echo second; exit 1"
+    volumes = [{"name": "data", "emptyDir": {}}]
+    path = await idle.run_pod("a", ["sh", "-c", script], container=data, volumes=volumes, restartPolicy="OnFailure")
+    await idle.waiting(path, "CrashLoopBackOff")
+
+    assert await served("a", **query) == (200, "second\n")
 
 
 @pytest.mark.parametrize(

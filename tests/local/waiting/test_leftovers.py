@@ -127,6 +127,27 @@ async def test_what_a_task_wanted_to_become_of_its_trainjob_becomes_of_it(
     assert await found(api, airflow) == []
 
 
+async def test_one_that_cannot_be_suspended_does_not_keep_others_from_being_ended(
+    api: TrainJobApi, airflow: Airflow, submit: Submit
+) -> None:
+    runtime = await api.get_runtime("torch-distributed")
+    runtime["metadata"] = {"name": f"claiming-{uuid4().hex[:6]}", "labels": runtime["metadata"]["labels"]}
+    stock = await api.get_runtime("torchtune-llama3.2-1b")
+    runtime["spec"]["template"]["spec"]["volumeClaimPolicies"] = stock["spec"]["template"]["spec"][
+        "volumeClaimPolicies"
+    ]
+    await api.client.create(CLUSTER_TRAINING_RUNTIMES.path(), runtime)
+    trainjobs = [await submit(on_kill="suspend_trainjob", runtime=name_of(runtime)), await submit()]
+    for trainjob in trainjobs:
+        airflow.standings[trainjob["metadata"]["uid"]] = Standing.OVER
+
+    tidied = await leftovers.tidy(api, airflow.ask, age_seconds=0, unknown_too=False, claims=False, touch=True)
+
+    done = {leftover.name: done for leftover, done in tidied}
+    assert done[name_of(trainjobs[0])].startswith("cannot be ended as its task wished: suspend: ")
+    assert done[name_of(trainjobs[1])] == "was deleted"
+
+
 async def test_a_trainjob_that_has_ended_is_kept(
     api: TrainJobApi, airflow: Airflow, submit: Submit, reporter: Any
 ) -> None:
