@@ -36,6 +36,9 @@ DEFAULT_AGE_SECONDS = 600.0
 _LIKE_OURS = re.compile(rf"(.+-)?[t0-9a-f][0-9a-f]{{{HASH_LENGTH - 1}}}")
 """Names that a TrainJob of ours may have had, and somebody else's as well: ``llama-20250101``."""
 
+CANNOT = "cannot be ended"
+"""How it is said of what goes on although it should not."""
+
 
 class Standing(StrEnum):
     """How the try stands that a TrainJob belongs to."""
@@ -154,7 +157,7 @@ async def remove(api: TrainJobApi, leftover: Leftover) -> str:
     except (NotFoundError, ConflictError):
         return "is gone already"
     except ConfigError as error:
-        return f"cannot be ended as its task wished: {error}"
+        return f"{CANNOT} as its task wished: {error}"
     return "was deleted"
 
 

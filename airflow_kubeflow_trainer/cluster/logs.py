@@ -105,6 +105,8 @@ class LogFollower:
         """Wait until all that one run of a container wrote has been emitted; at once where it is none of ours."""
         if (end := self._read_to_its_end.get((pod_uid, run))) is not None:
             await end.wait()
+            # Nothing may be read after it.
+            self._tell_remarks(None)
 
     def ask_again(self) -> None:
         """Leave the stream that is being read, or waited for, and ask for the rest of that log at once."""
@@ -181,7 +183,7 @@ class LogFollower:
                 tries_left -= self._is_over(run)
                 if _is_refusal(error) or tries_left == 0:
                     raise
-                since, self._unsure = reader.since, run
+                since, self._unsure = reader.since, None if self._restarts_since(run) else run
                 # As long as the container runs there may be an answer another time, however late a server asks for it.
                 await asyncio.sleep(min(backoff.delay(error, give_up_seconds=math.inf), SILENCE_SECONDS))
                 continue
@@ -191,7 +193,7 @@ class LogFollower:
             asked_at_the_end = self._finishing
             # A stream that ends while the container runs was cut off, by a kubelet's restart or a log's rotation; or
             # the pod's watch is a moment behind.
-            since, self._unsure = reader.since, run
+            since, self._unsure = reader.since, None if self._restarts_since(run) else run
             await asyncio.sleep(backoff.pause())
             if self._is_over(run):
                 return
@@ -225,7 +227,7 @@ class LogFollower:
         main = self._latest.get(run.pod.uid, run.pod).main
         if main is None:
             return 0
-        waits = not main.started and main.last_terminated is not None
+        waits = main.last_run == main.restart_count
         return main.restart_count + waits - run.restart
 
     def _is_kept(self, run: _Run) -> bool:

@@ -46,7 +46,8 @@ def remove_leftovers(
         for leftover, done in tidied
     ]
     for line in removed:
-        hook.log.info("%(kind)s %(name)s %(done)s: %(why)s", line)
+        tell = hook.log.warning if line["done"].startswith(leftovers.CANNOT) else hook.log.info
+        tell("%(kind)s %(name)s %(done)s: %(why)s", line)
     hook.log.info("%d left over in namespace %s", len(removed), hook.namespace)
     return removed
 

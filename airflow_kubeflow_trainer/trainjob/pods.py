@@ -26,6 +26,9 @@ _TAKEN_AWAY = frozenset(
 )
 """Reasons of a pod's status with which a kubelet ends or turns away a pod; ``OutOf...`` is another."""
 
+_COUNTED_AT_ONCE = frozenset({"ContainerStatusUnknown", "RestartingAllContainers"})
+"""Reasons with which a kubelet itself says that a run has ended, of a container that is no more."""
+
 _SIGNALS = range(1, 65)
 """Linux'; a shell ends with 128 and the number of the one that ended its program."""
 
@@ -87,12 +90,12 @@ class Container:
     def last_run(self) -> int:
         """The number of the run that ``last_terminated`` is about; the first is 0, and -1 is none.
 
-        A kubelet counts a restart when it starts the container, but one that its node has lost it counts at once
-        (kubelet, convertToAPIContainerStatuses).
+        A kubelet counts a restart when it creates the container, which then waits without a reason until it runs; one
+        that is gone it counts at once (kubelet, convertToAPIContainerStatuses).
         """
         if self.last_terminated is None:
             return -1
-        counted = self.started or self.last_terminated.reason == "ContainerStatusUnknown"
+        counted = self.started or not self.waiting or self.last_terminated.reason in _COUNTED_AT_ONCE
         return self.restart_count - counted
 
     @property

@@ -247,7 +247,7 @@ class Restarting:
     async def has_told(self, *lines: str) -> None:
         """Wait until this is all that has been told."""
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(2):
+            async with asyncio.timeout(20):
                 while self.told != [*lines]:
                     await asyncio.sleep(0.01)
         assert self.told == [*lines]

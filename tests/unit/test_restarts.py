@@ -82,7 +82,7 @@ def test_runs_are_counted_across_restarts_in_place_and_pods_that_replace_others(
 
 
 BACK_OFF = {"waiting": {"reason": "CrashLoopBackOff"}}
-LOST = terminated(137, reason="ContainerStatusUnknown")
+LOST, REMOVED = (terminated(137, reason=reason) for reason in ("ContainerStatusUnknown", "RestartingAllContainers"))
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,9 @@ LOST = terminated(137, reason="ContainerStatusUnknown")
         pytest.param(running(), terminated(1), 2, 1, 1, id="another one runs"),
         pytest.param(terminated(1), terminated(1), 2, 1, 2, id="another one has ended"),
         pytest.param(BACK_OFF, terminated(1), 2, 2, 2, id="it waits, and a restart to come is not counted"),
+        pytest.param({"waiting": {}}, terminated(1), 2, 1, 1, id="another one is created"),
         pytest.param(BACK_OFF, LOST, 2, 1, 1, id="its node lost it, which is counted at once"),
+        pytest.param(BACK_OFF, REMOVED, 2, 1, 1, id="its node removed it, which is counted at once"),
     ],
 )
 def test_which_run_a_status_is_about(
