@@ -15,6 +15,7 @@ from airflow_kubeflow_trainer.cluster.leftovers import Standing
 from airflow_kubeflow_trainer.cluster.resources import CLUSTER_TRAINING_RUNTIMES, PERSISTENT_VOLUME_CLAIMS
 from airflow_kubeflow_trainer.cluster.trainjobs import TrainJobApi
 from airflow_kubeflow_trainer.trainjob.identity import ON_KILL_ANNOTATION, TaskIdentity, trainjob_name
+from tests.local import runtimes
 
 Submit = Callable[..., Awaitable[dict[str, Any]]]
 
@@ -130,14 +131,8 @@ async def test_what_a_task_wanted_to_become_of_its_trainjob_becomes_of_it(
 async def test_one_that_cannot_be_suspended_does_not_keep_others_from_being_ended(
     api: TrainJobApi, airflow: Airflow, submit: Submit
 ) -> None:
-    runtime = await api.get_runtime("torch-distributed")
-    runtime["metadata"] = {"name": f"claiming-{uuid4().hex[:6]}", "labels": runtime["metadata"]["labels"]}
-    stock = await api.get_runtime("torchtune-llama3.2-1b")
-    runtime["spec"]["template"]["spec"]["volumeClaimPolicies"] = stock["spec"]["template"]["spec"][
-        "volumeClaimPolicies"
-    ]
-    await api.client.create(CLUSTER_TRAINING_RUNTIMES.path(), runtime)
-    trainjobs = [await submit(on_kill="suspend_trainjob", runtime=name_of(runtime)), await submit()]
+    runtime = await runtimes.claims_without_policy(api)
+    trainjobs = [await submit(on_kill="suspend_trainjob", runtime=runtime), await submit()]
     for trainjob in trainjobs:
         airflow.standings[trainjob["metadata"]["uid"]] = Standing.OVER
 

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from airflow_kubeflow_trainer.cluster import suspension
-from airflow_kubeflow_trainer.cluster.resources import CLUSTER_TRAINING_RUNTIMES
 from airflow_kubeflow_trainer.cluster.trainjobs import TrainJobApi
 from airflow_kubeflow_trainer.cluster.waiting import Outcome, WaitSpec, wait
 from airflow_kubeflow_trainer.trainjob.diagnosis import Cause
+from tests.local import runtimes
 
 
 def spec_of(trainjob: dict[str, Any], **more: Any) -> WaitSpec:
@@ -290,15 +290,7 @@ async def test_a_suspension_that_does_not_work_is_not_believed(
     api: TrainJobApi, make: Any, reporter: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(suspension, "DOUBT_SECONDS", 0.5)
-    # As on Trainer's own TorchTune runtimes, whose claims state no retentionPolicy.
-    runtime = await api.get_runtime("torch-distributed")
-    claims = (await api.get_runtime("torchtune-llama3.2-1b"))["spec"]["template"]["spec"]["volumeClaimPolicies"]
-    runtime["metadata"] = {"name": "claims-without-policy", "labels": runtime["metadata"]["labels"]}
-    runtime["spec"]["template"]["spec"]["volumeClaimPolicies"] = claims
-    pod = runtime["spec"]["template"]["spec"]["replicatedJobs"][0]["template"]["spec"]["template"]["spec"]
-    pod["containers"][0]["volumeMounts"] = [{"name": "initializer", "mountPath": "/workspace"}]
-    await api.client.create(CLUSTER_TRAINING_RUNTIMES.path(), runtime)
-    job = await make("echo up; sleep 8", runtime="claims-without-policy")
+    job = await make("echo up; sleep 8", runtime=await runtimes.claims_without_policy(api))
     up = asyncio.Event()
     reporter.on_line = lambda text: up.set()
     ended = asyncio.create_task(wait(api, spec_of(job), reporter))
