@@ -59,6 +59,14 @@ class Run:
         """Wait until the task is in one of these states, or has ended."""
         return self._airflow.api.wait_for_task(self.dag_id, self.run_id, "run", *states, timeout=TIMEOUT)
 
+    def until_over(self) -> str:
+        """Wait until the whole DAG run has ended; gives its state.
+
+        What is cleared in the moment between its task's end and its own, Airflow may leave for ever without a state:
+        it does not wake a run that has not ended, and the scheduler, which has read how the task was, ends the run.
+        """
+        return self._airflow.api.wait_for_run(self.dag_id, self.run_id, timeout=TIMEOUT)
+
     def mark(self, state: str) -> None:
         self._airflow.api.set_task_state(self.dag_id, self.run_id, "run", state)
 

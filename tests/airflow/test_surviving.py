@@ -195,7 +195,7 @@ def test_a_clear_of_a_run_that_has_ended_trains_afresh(
     airflow: AirflowStack, cluster: Any, watched: Proxy, code: int, state: str
 ) -> None:
     run = Run(airflow, cluster, "shell", f"echo it runs; exit {code}")
-    assert run.until()["state"] == state
+    assert run.until_over() == state
 
     run.clear()
 
