@@ -11,6 +11,7 @@ from typing import Any
 
 from airflow_kubeflow_trainer.cluster.events import events_about
 from airflow_kubeflow_trainer.cluster.feed import Feeds
+from airflow_kubeflow_trainer.cluster.inbox import Inbox
 from airflow_kubeflow_trainer.cluster.tails import Tails
 from airflow_kubeflow_trainer.cluster.trainjobs import TrainJobApi
 from airflow_kubeflow_trainer.cluster.watch import WatchEvent, WatchType
@@ -102,9 +103,9 @@ async def _reasons(api: TrainJobApi, trainjob: Mapping[str, Any], evidence: Evid
 
 
 async def _words_of_kueue(api: TrainJobApi, name: str) -> list[str]:
-    heard: asyncio.Queue[WatchEvent | Exception] = asyncio.Queue()
+    heard: Inbox[WatchEvent | Exception] = Inbox()
     found: list[str] = []
-    with Feeds.of_one(api, name).workloads.subscribe(name, heard.put_nowait), contextlib.suppress(TimeoutError):
+    with Feeds.of_one(api, name).workloads.subscribe(name, heard.put), contextlib.suppress(TimeoutError):
         async with asyncio.timeout(KUEUE_SECONDS):
             # All that there is comes first; where nobody may listen to Kueue, the exception does.
             while isinstance(event := await heard.get(), WatchEvent) and event.type is not WatchType.SYNCED:

@@ -9,6 +9,7 @@ from contextlib import aclosing
 from typing import Any
 
 from airflow_kubeflow_trainer.cluster.feed import Feed
+from airflow_kubeflow_trainer.cluster.inbox import Inbox
 from airflow_kubeflow_trainer.cluster.trainjobs import TrainJobApi
 from airflow_kubeflow_trainer.cluster.watch import WatchEvent, WatchType
 from airflow_kubeflow_trainer.exceptions import (
@@ -90,14 +91,12 @@ async def batches(feed: Feed, name: str | None) -> AsyncGenerator[list[WatchEven
     :raises ApiError: the cluster refuses to tell.
     :raises ClusterUnreachableError: the feed gave up.
     """
-    inbox: asyncio.Queue[WatchEvent | Exception] = asyncio.Queue()
+    inbox: Inbox[WatchEvent | Exception] = Inbox()
     first: list[WatchEvent] = []
-    with feed.subscribe(name, inbox.put_nowait):
+    with feed.subscribe(name, inbox.put):
         synced = False
         while True:
-            events = [_raised(await inbox.get())]
-            while not inbox.empty():
-                events.append(_raised(inbox.get_nowait()))
+            events = [_raised(await inbox.get()), *map(_raised, inbox.rest())]
             first += [] if synced else events
             if synced:
                 yield events

@@ -47,8 +47,7 @@ class Queue:
         self._submitted = submitted
         self._listener = listener
         self._put = put
-        self._joined = contextlib.ExitStack()
-        self._listening = False
+        self._joined: contextlib.ExitStack | None = None
         self._workload: Mapping[str, Any] = {}
         self._held_back = False
         self._lost = ""
@@ -73,8 +72,8 @@ class Queue:
         """
         if queue.QUEUE_LABEL not in (trainjob["metadata"].get("labels") or {}):
             return
-        if not self._listening:
-            self._listening = True
+        if self._joined is None:
+            self._joined = contextlib.ExitStack()
             self._joined.enter_context(self._feed.subscribe(self._name, self._hear))
         self._lost = ", ".join(queue.lost_parts(self._submitted, trainjob))
         if self._lost:
@@ -84,7 +83,8 @@ class Queue:
 
     def close(self) -> None:
         """Listen no more."""
-        self._joined.close()
+        if self._joined is not None:
+            self._joined.close()
         if self._timer is not None:
             self._timer.cancel()
 

@@ -48,7 +48,8 @@ async def _no_events() -> Iterable[Mapping[str, Any]]:
 class Recording:
     """Keeps one :class:`Recorder`, and publishes its record at phase changes and now and then between.
 
-    A record that cannot be published costs nothing but itself.
+    A record that cannot be published costs nothing but itself. Nothing runs between two of them: a triggerer has
+    thousands of these, and a task that sleeps costs more than a timer.
     """
 
     _running: ClassVar[int] = 0
@@ -57,10 +58,10 @@ class Recording:
         self.recorder = recorder
         self._publish = publish
         self._now = now
-        self._changed = asyncio.Event()
-        self._urgent = asyncio.Event()
-        self._writing = asyncio.Lock()
-        self._task: asyncio.Task[None] | None = None
+        self._changed = self._urgent = False
+        self._timer: asyncio.TimerHandle | None = None
+        """None before the start and after the end."""
+        self._writing: asyncio.Task[None] | None = None
         self._read_events: ReadEvents = _no_events
         self._events_wanted = False
         self._queued_for = ""
@@ -72,7 +73,7 @@ class Recording:
         """
         self._read_events = read_events
         type(self)._running += 1
-        self._task = asyncio.create_task(self._run())
+        self._rest()
 
     def see_trainjob(self, trainjob: Mapping[str, Any]) -> None:
         self.recorder.see_trainjob(trainjob)
@@ -84,30 +85,30 @@ class Recording:
         at = entered_at(trainjob, report, pods, trainer_job=trainer_job, now=self._now())
         self.recorder.see_phase(report, at)
         self._events_wanted |= report.phase is Phase.RUNNING
-        self._urgent.set()
+        self._hurry()
 
     def see_queue(self, report: PhaseReport, reasons: Sequence[str]) -> None:
         """Take note of why it is queued, where Kueue says so: Trainer only says that it is suspended."""
         if reasons and reasons[0] != self._queued_for:
             self._queued_for = reasons[0]
             self.recorder.see_phase(replace(report, reason="", message=reasons[0]), self._now())
-            self._urgent.set()
+            self._hurry()
 
     def see_events(self, events: Iterable[Mapping[str, Any]]) -> None:
         for event in events:
             self.recorder.see_event(event)
-        self._changed.set()
+        self._changed = True
 
     def see_pod(self, pod: Pod, *, gone: bool = False) -> None:
         self.recorder.see_pod(pod, gone=gone)
-        self._changed.set()
+        self._changed = True
 
     def see_restart(self, pod: str) -> None:
         self.recorder.see_restart(pod, self._now())
 
     def see_line(self, line: LogLine) -> None:
         if self.recorder.progress.feed(line.raw, line.timestamp.timestamp()):
-            self._changed.set()
+            self._changed = True
 
     async def finish(self, diagnosis: Diagnosis | None) -> None:
         """Take note of the end, and publish for the last time."""
@@ -116,28 +117,49 @@ class Recording:
         self._events_wanted |= diagnosis is not None
         # What is being published gets through first: it would else replace the last record, and go on asking Airflow
         # when the wait is over (`dag.test()` has begun to run the task again by then).
-        async with self._writing:
-            await self.close()
-            await self._write()
+        self._stop()
+        if self._writing is not None:
+            await asyncio.wait({self._writing})
+        await self._write()
 
     async def close(self) -> None:
         """Stop publishing."""
-        if self._task is not None:
-            type(self)._running -= 1
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-            self._task = None
+        self._stop()
+        if self._writing is not None:
+            self._writing.cancel()
+            await asyncio.wait({self._writing})
 
-    async def _run(self) -> None:
-        while True:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(seconds_between(self._running)):
-                    await self._urgent.wait()
-            if self._urgent.is_set() or self._changed.is_set():
-                self._urgent.clear()
-                self._changed.clear()
-                async with self._writing:
-                    await self._write()
+    def _stop(self) -> None:
+        if self._timer is not None:
+            type(self)._running -= 1
+            self._timer.cancel()
+            self._timer = None
+
+    def _hurry(self) -> None:
+        self._changed = self._urgent = True
+        if self._timer is not None and self._writing is None:
+            self._begin()
+
+    def _rest(self) -> None:
+        """Let the next record wait for its time."""
+        self._timer = asyncio.get_running_loop().call_later(seconds_between(self._running), self._tick)
+
+    def _tick(self) -> None:
+        if self._changed:
+            self._begin()
+        else:
+            self._rest()
+
+    def _begin(self) -> None:
+        assert self._timer is not None
+        self._timer.cancel()
+        self._writing = asyncio.create_task(self._write())
+        self._writing.add_done_callback(self._written)
+
+    def _written(self, _: asyncio.Task[None]) -> None:
+        self._writing = None
+        if self._timer is not None:
+            (self._begin if self._urgent else self._rest)()
 
     async def _write(self) -> None:
         if self._events_wanted:
@@ -145,6 +167,7 @@ class Recording:
             with contextlib.suppress(ApiError, ClusterUnreachableError, TimeoutError):
                 async with asyncio.timeout(EVENTS_SECONDS):
                     self.see_events(await self._read_events())
+        self._changed = self._urgent = False
         try:
             await self._publish(self.recorder.to_record(self._now()))
         except Exception as error:  # noqa: BLE001 (what is shown of a training must not end it)

@@ -16,6 +16,7 @@ from typing import Any
 
 from airflow_kubeflow_trainer.cluster.feed import Feeds
 from airflow_kubeflow_trainer.cluster.followers import Followers
+from airflow_kubeflow_trainer.cluster.inbox import Inbox
 from airflow_kubeflow_trainer.cluster.log_lines import LogLine
 from airflow_kubeflow_trainer.cluster.patience import patiently
 from airflow_kubeflow_trainer.cluster.queueing import Queue
@@ -118,7 +119,7 @@ class _Waiting:
         self._given_up: tuple[str, int] | None = None
         """Uid of a pod, and which run of its was the last."""
         self._pods_hidden = False
-        self._inbox: asyncio.Queue[Callable[[], Diagnosis | None]] = asyncio.Queue()
+        self._inbox: Inbox[Callable[[], Diagnosis | None]] = Inbox()
         self._followers = Followers(
             api,
             trainer_job=spec.trainer_job,
@@ -147,7 +148,7 @@ class _Waiting:
             self._put(lambda: self._see_pod(event))
 
     def _put(self, see: Callable[[], Diagnosis | None]) -> None:
-        self._inbox.put_nowait(see)
+        self._inbox.put(see)
 
     async def until_over(self) -> Diagnosis | None:
         """Take in one thing after another until the TrainJob has ended or a clock has run out."""
@@ -372,10 +373,10 @@ class _Waiting:
 
     async def _settle(self) -> None:
         """Take in what the pods' watch still holds, and the tails that are being read."""
-        while not self._inbox.empty():
+        for see in self._inbox.rest():
             # The end is known: what a watch has to complain of now changes nothing.
             with contextlib.suppress(ApiError, ClusterUnreachableError):
-                self._inbox.get_nowait()()
+                see()
         await self._tails.settle(TAILS_SECONDS)
 
     async def _diagnose_expiry(self, expiry: Expiry) -> Diagnosis:

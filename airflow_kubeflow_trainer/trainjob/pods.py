@@ -10,7 +10,9 @@ from typing import Any
 JOBSET_NAME_LABEL = "jobset.sigs.k8s.io/jobset-name"
 REPLICATED_JOB_LABEL = "jobset.sigs.k8s.io/replicatedjob-name"
 COMPLETION_INDEX_LABEL = "batch.kubernetes.io/job-completion-index"
-
+POD_LABELS = (REPLICATED_JOB_LABEL, COMPLETION_INDEX_LABEL)
+POD_CONDITIONS = (SCHEDULED, DISRUPTED) = ("PodScheduled", "DisruptionTarget")
+"""What is read of a pod's labels and of its status' conditions."""
 
 _TAKEN_AWAY = frozenset(
     {
@@ -190,7 +192,7 @@ def _termination(state: Mapping[str, Any] | None) -> Termination | None:
 def _trouble(
     status: Mapping[str, Any], conditions: Mapping[str, Mapping[str, Any]], containers: list[Container]
 ) -> str:
-    scheduled = conditions.get("PodScheduled", {})
+    scheduled = conditions.get(SCHEDULED, {})
     if scheduled.get("status") == "False":
         return _words(scheduled.get("reason"), scheduled.get("message"))
     init = [_container(entry) for entry in status.get("initContainerStatuses") or []]
@@ -202,12 +204,12 @@ def _trouble(
 
 
 def _since(metadata: Mapping[str, Any], conditions: Mapping[str, Mapping[str, Any]]) -> float:
-    scheduled = conditions.get("PodScheduled", {}).get("lastTransitionTime")
+    scheduled = conditions.get(SCHEDULED, {}).get("lastTransitionTime")
     return seconds(scheduled) or seconds(metadata.get("creationTimestamp")) or 0.0
 
 
 def _disruption(status: Mapping[str, Any], conditions: Mapping[str, Mapping[str, Any]]) -> str:
-    target = conditions.get("DisruptionTarget", {})
+    target = conditions.get(DISRUPTED, {})
     if target.get("status") == "True":
         return _words(target.get("reason"), target.get("message"))
     reason = status.get("reason") or ""

@@ -68,3 +68,37 @@ def test_of_many_trainings_each_is_recorded_less_often_and_not_all_at_once(train
 
     assert all(0.5 * seconds <= each <= 1.5 * seconds for each in chosen)
     assert max(chosen) - min(chosen) > 0.5 * seconds
+
+
+async def test_a_phase_that_begins_while_a_record_is_under_way_is_recorded_next() -> None:
+    airflow = Airflow()
+    recording = Recording(Recorder(name="job", namespace="default", uid="u"), airflow.publish, now=lambda: 1.0)
+    recording.start()
+    recording.see_phase(PhaseReport(Phase.STARTING), {}, (), trainer_job="node")
+    await airflow.asked.wait()
+
+    airflow.asked.clear()
+    recording.see_phase(PhaseReport(Phase.RUNNING), {}, (), trainer_job="node")
+    airflow.may_answer.set()
+    await airflow.asked.wait()
+    await recording.finish(None)
+
+    assert [record["phase"] for record in airflow.kept] == ["Starting", "Running", "Running"]
+
+
+async def test_a_record_of_a_training_that_tells_nothing_new_is_not_written_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(recordings, "seconds_between", lambda trainings: 0.0)
+    airflow = Airflow()
+    airflow.may_answer.set()
+    recording = Recording(Recorder(name="job", namespace="default", uid="u"), airflow.publish, now=lambda: 1.0)
+    recording.start()
+    recording.see_phase(PhaseReport(Phase.RUNNING), {}, (), trainer_job="node")
+    await airflow.asked.wait()
+
+    for _ in range(100):
+        await asyncio.sleep(0)
+    await recording.close()
+
+    assert len(airflow.kept) == 1

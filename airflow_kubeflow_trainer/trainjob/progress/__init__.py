@@ -5,7 +5,21 @@ tells and makes the record that the Training tab shows. docs/progress.md describ
 """
 
 from airflow_kubeflow_trainer.trainjob.progress.moments import entered_at
-from airflow_kubeflow_trainer.trainjob.progress.record import MAX_RECORD_BYTES, RECORD_VERSION, XCOM_KEY, Recorder
+from airflow_kubeflow_trainer.trainjob.progress.record import (
+    EPOCHS_ARGUMENT,
+    MAX_RECORD_BYTES,
+    RECORD_VERSION,
+    XCOM_KEY,
+    Recorder,
+)
 from airflow_kubeflow_trainer.trainjob.progress.tracker import Progress
 
-__all__ = ["MAX_RECORD_BYTES", "RECORD_VERSION", "XCOM_KEY", "Progress", "Recorder", "entered_at"]
+__all__ = [
+    "EPOCHS_ARGUMENT",
+    "MAX_RECORD_BYTES",
+    "RECORD_VERSION",
+    "XCOM_KEY",
+    "Progress",
+    "Recorder",
+    "entered_at",
+]

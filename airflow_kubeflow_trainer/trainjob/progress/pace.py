@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
-
 WINDOW = 40
 MIN_APART_SECONDS = 5.0
 
@@ -15,7 +13,7 @@ class Pace:
     """
 
     def __init__(self) -> None:
-        self._marks: deque[tuple[float, float]] = deque(maxlen=WINDOW)
+        self._marks: list[tuple[float, float]] = []
         self._latest: tuple[float, float] | None = None
 
     def see(self, timestamp: float, done: float) -> None:
@@ -26,7 +24,7 @@ class Pace:
             self._marks.clear()
         self._latest = (timestamp, done)
         if not self._marks or timestamp - self._marks[-1][0] >= MIN_APART_SECONDS:
-            self._marks.append(self._latest)
+            self._marks = [*self._marks[1 - WINDOW :], self._latest]
 
     @property
     def per_second(self) -> float | None:

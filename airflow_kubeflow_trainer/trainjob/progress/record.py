@@ -23,7 +23,8 @@ XCOM_KEY = "trainjob_record"
 RECORD_VERSION = 1
 MAX_RECORD_BYTES = 32 * 1024
 
-_EPOCHS = re.compile(r"epochs=(\d{1,9})")
+EPOCHS_ARGUMENT = re.compile(r"epochs=(\d{1,9})")
+"""The one of a trainer's arguments that is read."""
 
 
 class Recorder:
@@ -60,7 +61,7 @@ class Recorder:
         self._trainjob["runtime"] = (spec.get("runtimeRef") or {}).get("name")
         self._trainjob["nodes"] = (spec.get("trainer") or {}).get("numNodes")
         for argument in (spec.get("trainer") or {}).get("args") or []:
-            found = _EPOCHS.fullmatch(str(argument))
+            found = EPOCHS_ARGUMENT.fullmatch(str(argument))
             if found is not None and self.progress.total_epochs is None:
                 self.progress.total_epochs = float(found[1])
         self.progress.see_status((trainjob.get("status") or {}).get("trainerStatus"))
