@@ -21,7 +21,7 @@ class Inbox(Generic[T]):
     def __init__(self) -> None:
         self._things: list[T] = []
         self._arrival: asyncio.Future[None] | None = None
-        """What the reader waits for, while it does."""
+        """What the reader waits for, or waited for last."""
 
     def put(self, thing: T) -> None:
         """Add a thing."""
@@ -33,10 +33,7 @@ class Inbox(Generic[T]):
         """Take the next thing; wait for it where there is none. One who is cancelled has taken nothing."""
         while not self._things:
             self._arrival = asyncio.get_running_loop().create_future()
-            try:
-                await self._arrival
-            finally:
-                self._arrival = None
+            await self._arrival
         return self._things.pop(0)
 
     def rest(self) -> Iterator[T]:

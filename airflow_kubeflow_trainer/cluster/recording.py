@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import random
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
@@ -11,7 +10,7 @@ from dataclasses import replace
 from typing import Any, ClassVar
 
 from airflow_kubeflow_trainer.cluster.log_lines import LogLine
-from airflow_kubeflow_trainer.exceptions import ApiError, ClusterUnreachableError, words_of
+from airflow_kubeflow_trainer.exceptions import words_of
 from airflow_kubeflow_trainer.trainjob.diagnosis import Diagnosis
 from airflow_kubeflow_trainer.trainjob.phase import Phase, PhaseReport
 from airflow_kubeflow_trainer.trainjob.pods import Pod
@@ -48,8 +47,8 @@ async def _no_events() -> Iterable[Mapping[str, Any]]:
 class Recording:
     """Keeps one :class:`Recorder`, and publishes its record at phase changes and now and then between.
 
-    A record that cannot be published costs nothing but itself. Nothing runs between two of them: a triggerer has
-    thousands of these, and a task that sleeps costs more than a timer.
+    A record that cannot be published costs nothing but itself, and is tried again when the next one is due. Nothing
+    runs between two of them: a triggerer has thousands of these, and a task that sleeps costs more than a timer.
     """
 
     _running: ClassVar[int] = 0
@@ -58,9 +57,10 @@ class Recording:
         self.recorder = recorder
         self._publish = publish
         self._now = now
+        self._started = False
         self._changed = self._urgent = False
         self._timer: asyncio.TimerHandle | None = None
-        """None before the start and after the end."""
+        """When the next record is due; None while one is written."""
         self._writing: asyncio.Task[None] | None = None
         self._read_events: ReadEvents = _no_events
         self._events_wanted = False
@@ -72,11 +72,13 @@ class Recording:
         :param read_events: asked once when the training begins, and when it has failed.
         """
         self._read_events = read_events
+        self._started = True
         type(self)._running += 1
-        self._rest()
+        self._go_on()
 
     def see_trainjob(self, trainjob: Mapping[str, Any]) -> None:
         self.recorder.see_trainjob(trainjob)
+        self._changed = True
 
     def see_phase(
         self, report: PhaseReport, trainjob: Mapping[str, Any], pods: Iterable[Pod], *, trainer_job: str
@@ -105,6 +107,7 @@ class Recording:
 
     def see_restart(self, pod: str) -> None:
         self.recorder.see_restart(pod, self._now())
+        self._changed = True
 
     def see_line(self, line: LogLine) -> None:
         if self.recorder.progress.feed(line.raw, line.timestamp.timestamp()):
@@ -130,45 +133,54 @@ class Recording:
             await asyncio.wait({self._writing})
 
     def _stop(self) -> None:
-        if self._timer is not None:
+        if self._started:
+            self._started = False
             type(self)._running -= 1
+            self._stop_timer()
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
     def _hurry(self) -> None:
         self._changed = self._urgent = True
-        if self._timer is not None and self._writing is None:
-            self._begin()
+        if self._started and self._writing is None:
+            self._stop_timer()
+            self._go_on()
 
-    def _rest(self) -> None:
-        """Let the next record wait for its time."""
-        self._timer = asyncio.get_running_loop().call_later(seconds_between(self._running), self._tick)
-
-    def _tick(self) -> None:
-        if self._changed:
-            self._begin()
+    def _go_on(self) -> None:
+        """Write where that is urgent, else when it is due."""
+        if self._urgent:
+            self._writing = asyncio.create_task(self._write())
+            self._writing.add_done_callback(self._end_writing)
         else:
-            self._rest()
+            self._timer = asyncio.get_running_loop().call_later(seconds_between(self._running), self._end_pause)
 
-    def _begin(self) -> None:
-        assert self._timer is not None
-        self._timer.cancel()
-        self._writing = asyncio.create_task(self._write())
-        self._writing.add_done_callback(self._written)
+    def _end_pause(self) -> None:
+        self._timer = None
+        self._urgent = self._changed
+        self._go_on()
 
-    def _written(self, _: asyncio.Task[None]) -> None:
+    def _end_writing(self, _: asyncio.Task[None]) -> None:
         self._writing = None
-        if self._timer is not None:
-            (self._begin if self._urgent else self._rest)()
+        if self._started:
+            self._go_on()
 
     async def _write(self) -> None:
         if self._events_wanted:
             self._events_wanted = False
-            with contextlib.suppress(ApiError, ClusterUnreachableError, TimeoutError):
-                async with asyncio.timeout(EVENTS_SECONDS):
-                    self.see_events(await self._read_events())
+            await self._look_at_events()
         self._changed = self._urgent = False
         try:
             await self._publish(self.recorder.to_record(self._now()))
         except Exception as error:  # noqa: BLE001 (what is shown of a training must not end it)
+            self._changed = True
             log.debug("The record was not published: %s", words_of(error))
+
+    async def _look_at_events(self) -> None:
+        try:
+            async with asyncio.timeout(EVENTS_SECONDS):
+                self.see_events(await self._read_events())
+        except Exception as error:  # noqa: BLE001 (as above)
+            log.debug("The record is without events: %s", words_of(error))

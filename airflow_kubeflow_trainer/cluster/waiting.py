@@ -83,9 +83,12 @@ async def wait(
             await recording.finish(diagnosis)
         return waiting.outcome(diagnosis)
     finally:
-        await waiting.close()
-        if recording is not None:
-            await recording.close()
+        try:
+            await waiting.close()
+        finally:
+            # Also where somebody cancels once more, as a triggerer does.
+            if recording is not None:
+                await recording.close()
 
 
 class _Waiting:

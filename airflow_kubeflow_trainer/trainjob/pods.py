@@ -11,8 +11,11 @@ JOBSET_NAME_LABEL = "jobset.sigs.k8s.io/jobset-name"
 REPLICATED_JOB_LABEL = "jobset.sigs.k8s.io/replicatedjob-name"
 COMPLETION_INDEX_LABEL = "batch.kubernetes.io/job-completion-index"
 POD_LABELS = (REPLICATED_JOB_LABEL, COMPLETION_INDEX_LABEL)
-POD_CONDITIONS = (SCHEDULED, DISRUPTED) = ("PodScheduled", "DisruptionTarget")
-"""What is read of a pod's labels and of its status' conditions."""
+"""What is read of a pod's labels."""
+SCHEDULED = "PodScheduled"
+DISRUPTED = "DisruptionTarget"
+POD_CONDITIONS = (SCHEDULED, DISRUPTED)
+"""What is read of its status' conditions."""
 
 _TAKEN_AWAY = frozenset(
     {

@@ -39,10 +39,10 @@ def slim_pod(pod: dict[str, Any]) -> dict[str, Any]:
 
 
 def slim_workload(workload: dict[str, Any]) -> dict[str, Any]:
-    """Keep a Workload's owners and status."""
+    """Keep a Workload's conditions."""
     return {
-        "metadata": _pick(workload["metadata"], *_METADATA, "ownerReferences"),
-        "status": workload.get("status") or {},
+        "metadata": _pick(workload["metadata"], *_METADATA),
+        "status": _pick(workload.get("status") or {}, "conditions"),
     }
 
 

@@ -15,6 +15,7 @@ import psutil
 from aiohttp import web
 
 from airflow_kubeflow_trainer.local.cluster import LocalCluster
+from demo.airflow_api import TASK_ENDED
 from demo.airflow_stack import AirflowStack
 from tests.proxy import Proxy, status
 
@@ -98,7 +99,7 @@ class Harm:
 
     def end_a_task(self) -> bool:
         """Mark a task that would go on for ever, or clear it, whatever it is about; there may be none."""
-        running = [(dag, run) for dag, run in self.endless if self._airflow.api.run_state(dag, run) == "running"]
+        running = [(dag, run) for dag, run in self.endless if self._goes_on(dag, run)]
         if not running:
             return False
         dag, run = self._random.choice(running)
@@ -107,6 +108,11 @@ class Harm:
         else:
             self._airflow.api.set_task_state(dag, run, "run", "failed")
         return True
+
+    def _goes_on(self, dag: str, run: str) -> bool:
+        """Whether both run and task do: Airflow may lose a clear between the task's end and the run's."""
+        api = self._airflow.api
+        return api.run_state(dag, run) == "running" and api.task(dag, run, "run")["state"] not in TASK_ENDED
 
     def end_what_goes_on(self) -> None:
         """Mark all tasks that would wait for ever."""

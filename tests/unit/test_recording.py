@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,53 +14,191 @@ from airflow_kubeflow_trainer.cluster.log_lines import LogLine
 from airflow_kubeflow_trainer.cluster.recording import Recording
 from airflow_kubeflow_trainer.trainjob.diagnosis import Cause, Diagnosis
 from airflow_kubeflow_trainer.trainjob.phase import Phase, PhaseReport
+from airflow_kubeflow_trainer.trainjob.pods import Pod
 from airflow_kubeflow_trainer.trainjob.progress import Recorder
+from tests.unit.podobjects import pod_object, running
 
 
 class Airflow:
     """Takes a record only when it is let."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, refuses: int = 0) -> None:
         self.asked = asyncio.Event()
-        self.may_answer = asyncio.Event()
         self.kept: list[dict[str, Any]] = []
+        self._may_answer = asyncio.Event()
+        self._refuses = refuses
+
+    def answer(self) -> None:
+        self._may_answer.set()
 
     async def publish(self, record: dict[str, Any]) -> None:
         self.asked.set()
-        await self.may_answer.wait()
+        await self._may_answer.wait()
+        if self._refuses:
+            self._refuses -= 1
+            raise ConnectionError("not now")
         self.kept.append(record)
 
 
+@pytest.fixture
+def soon(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Lets the next record be due at once; gives of how many trainings each was one."""
+    trainings: list[int] = []
+
+    def none(of: int) -> float:
+        trainings.append(of)
+        return 0.0
+
+    monkeypatch.setattr(recordings, "seconds_between", none)
+    return trainings
+
+
+@pytest.fixture
+def late(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lets the next record be due when all tests are over."""
+    monkeypatch.setattr(recordings, "seconds_between", lambda trainings: 1e6)
+
+
+def recording_to(airflow: Airflow) -> Recording:
+    return Recording(Recorder(name="job", namespace="default", uid="u"), airflow.publish, now=lambda: 1.0)
+
+
+def see_phase(recording: Recording, phase: Phase) -> None:
+    recording.see_phase(PhaseReport(phase), {}, (), trainer_job="node")
+
+
+async def turns() -> None:
+    """Let the event loop go round until all is done that does not wait for anybody."""
+    for _ in range(50):
+        await asyncio.sleep(0)
+
+
+@pytest.mark.usefixtures("late")
 async def test_a_record_under_way_gets_through_before_the_last_one_and_nothing_comes_after() -> None:
     airflow = Airflow()
-    recording = Recording(Recorder(name="job", namespace="default", uid="u"), airflow.publish, now=lambda: 1.0)
+    recording = recording_to(airflow)
     recording.start()
-    recording.see_phase(PhaseReport(Phase.RUNNING), {}, (), trainer_job="node")
+    see_phase(recording, Phase.RUNNING)
     await airflow.asked.wait()
 
     ending = asyncio.create_task(recording.finish(Diagnosis(Cause.DELETED, "gone")))
-    await asyncio.sleep(0)
-    recording.see_phase(PhaseReport(Phase.RUNNING), {}, (), trainer_job="node")
-    airflow.may_answer.set()
+    await turns()
+    see_phase(recording, Phase.RUNNING)
+    airflow.answer()
     await ending
     await recording.close()
+    await turns()
 
     assert [record["diagnosis"] is None for record in airflow.kept] == [True, False]
 
 
-async def test_what_a_training_tells_is_recorded_within_its_phase_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recordings, "INTERVAL_SECONDS", 0.01)
-    airflow = Airflow()
-    airflow.may_answer.set()
-    recording = Recording(Recorder(name="job", namespace="default", uid="u"), airflow.publish, now=lambda: 1.0)
-    recording.start()
+TOLD = 'kubeflow-trainer: {"step": 3, "loss": 0.5}'
+REPORTED = {
+    "spec": {},
+    "status": {"trainerStatus": {"progressPercentage": 40, "lastUpdatedTime": "2026-01-01T00:00:00Z"}},
+}
+NEWS: dict[str, Callable[[Recording], None]] = {
+    "its log": lambda recording: recording.see_line(LogLine("pod", datetime.now(UTC), TOLD, raw=TOLD)),
+    "its TrainJob": lambda recording: recording.see_trainjob(REPORTED),
+    "its pod": lambda recording: recording.see_pod(Pod.from_object(pod_object(state=running()))),
+    "a restart": lambda recording: recording.see_restart("pod"),
+}
 
-    told = 'kubeflow-trainer: {"step": 3, "loss": 0.5}'
-    recording.see_line(LogLine("pod", datetime.now(UTC), told, raw=told))
-    await airflow.asked.wait()
+
+@pytest.mark.usefixtures("soon")
+@pytest.mark.parametrize("tell", NEWS.values(), ids=NEWS)
+async def test_what_is_new_is_recorded_within_a_phase_too_and_once(tell: Callable[[Recording], None]) -> None:
+    airflow = Airflow()
+    airflow.answer()
+    recording = recording_to(airflow)
+    recording.start()
+    see_phase(recording, Phase.RUNNING)
+    await turns()
+    before = len(airflow.kept)
+
+    tell(recording)
+    await turns()
     await recording.close()
 
-    assert airflow.kept[0]["progress"]["step"] == 3
+    assert (before, len(airflow.kept)) == (1, 2)
+
+
+@pytest.mark.usefixtures("late")
+async def test_a_phase_that_begins_while_a_record_is_under_way_is_recorded_next() -> None:
+    airflow = Airflow()
+    recording = recording_to(airflow)
+    recording.start()
+    see_phase(recording, Phase.STARTING)
+    await airflow.asked.wait()
+
+    see_phase(recording, Phase.RUNNING)
+    airflow.answer()
+    await turns()
+    await recording.close()
+
+    assert [record["phase"] for record in airflow.kept] == ["Starting", "Running"]
+
+
+@pytest.mark.usefixtures("soon")
+async def test_a_record_that_airflow_does_not_take_is_written_when_the_next_one_is_due() -> None:
+    airflow = Airflow(refuses=1)
+    airflow.answer()
+    recording = recording_to(airflow)
+    recording.start()
+    see_phase(recording, Phase.RUNNING)
+    await turns()
+    await recording.close()
+
+    assert [record["phase"] for record in airflow.kept] == ["Running"]
+
+
+@pytest.mark.usefixtures("late")
+async def test_events_that_cannot_be_read_cost_nothing_but_themselves() -> None:
+    async def unreadable() -> list[dict[str, Any]]:
+        raise KeyError("items")
+
+    airflow = Airflow()
+    airflow.answer()
+    recording = recording_to(airflow)
+    recording.start(unreadable)
+    see_phase(recording, Phase.RUNNING)
+    await turns()
+    await recording.finish(Diagnosis(Cause.DELETED, "gone"))
+
+    assert [record["diagnosis"] is None for record in airflow.kept] == [True, False]
+
+
+@pytest.mark.usefixtures("late")
+async def test_one_that_is_closed_waits_for_nobody_and_writes_no_more() -> None:
+    airflow = Airflow()
+    recording = recording_to(airflow)
+    recording.start()
+    see_phase(recording, Phase.RUNNING)
+    await airflow.asked.wait()
+
+    await recording.close()
+    airflow.answer()
+    see_phase(recording, Phase.RUNNING)
+    await turns()
+
+    assert airflow.kept == []
+
+
+async def test_of_many_trainings_those_that_go_on_are_counted(soon: list[int]) -> None:
+    airflow = Airflow()
+    airflow.answer()
+    going, ended, closed, unstarted = (recording_to(airflow) for _ in range(4))
+    for recording in (going, ended, closed):
+        recording.start()
+    await ended.finish(None)
+    for recording in (ended, closed, closed, unstarted):
+        await recording.close()
+
+    see_phase(going, Phase.RUNNING)
+    await turns()
+    await going.close()
+
+    assert (soon[:3], soon[-1]) == ([1, 2, 3], 1)
 
 
 @pytest.mark.parametrize(("trainings", "seconds"), [(1, 30.0), (300, 30.0), (3000, 300.0)])
@@ -68,37 +207,3 @@ def test_of_many_trainings_each_is_recorded_less_often_and_not_all_at_once(train
 
     assert all(0.5 * seconds <= each <= 1.5 * seconds for each in chosen)
     assert max(chosen) - min(chosen) > 0.5 * seconds
-
-
-async def test_a_phase_that_begins_while_a_record_is_under_way_is_recorded_next() -> None:
-    airflow = Airflow()
-    recording = Recording(Recorder(name="job", namespace="default", uid="u"), airflow.publish, now=lambda: 1.0)
-    recording.start()
-    recording.see_phase(PhaseReport(Phase.STARTING), {}, (), trainer_job="node")
-    await airflow.asked.wait()
-
-    airflow.asked.clear()
-    recording.see_phase(PhaseReport(Phase.RUNNING), {}, (), trainer_job="node")
-    airflow.may_answer.set()
-    await airflow.asked.wait()
-    await recording.finish(None)
-
-    assert [record["phase"] for record in airflow.kept] == ["Starting", "Running", "Running"]
-
-
-async def test_a_record_of_a_training_that_tells_nothing_new_is_not_written_again(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(recordings, "seconds_between", lambda trainings: 0.0)
-    airflow = Airflow()
-    airflow.may_answer.set()
-    recording = Recording(Recorder(name="job", namespace="default", uid="u"), airflow.publish, now=lambda: 1.0)
-    recording.start()
-    recording.see_phase(PhaseReport(Phase.RUNNING), {}, (), trainer_job="node")
-    await airflow.asked.wait()
-
-    for _ in range(100):
-        await asyncio.sleep(0)
-    await recording.close()
-
-    assert len(airflow.kept) == 1

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from podobjects import CREATED, pod_object, running, terminated
 
+from airflow_kubeflow_trainer.cluster import recording as recordings
 from airflow_kubeflow_trainer.cluster.events import MAX_PODS
 from airflow_kubeflow_trainer.cluster.feed import Feed, Feeds, Source
 from airflow_kubeflow_trainer.cluster.followers import MAX_FOLLOWED, MAX_TOLD
@@ -259,3 +260,53 @@ async def test_a_training_that_ran_before_its_pods_were_refused_is_timed_all_the
 
     assert outcome.diagnosis is not None
     assert "run_timeout" in outcome.diagnosis.message
+
+
+async def test_a_wait_that_is_cancelled_twice_leaves_nothing_that_writes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A triggerer sends its cancel again after about a second, when a log may not be closed yet."""
+
+    class Slow(Api):
+        opened, may_close = asyncio.Event(), asyncio.Event()
+
+        @contextlib.asynccontextmanager
+        async def stream_log(self, pod: str, **options: Any) -> AsyncIterator[AsyncIterator[bytes]]:
+            self.opened.set()
+            try:
+                await asyncio.Event().wait()
+                yield  # type: ignore[misc]
+            finally:
+                await self.may_close.wait()
+
+    published: list[dict[str, Any]] = []
+
+    async def publish(record: dict[str, Any]) -> None:
+        published.append(record)
+
+    monkeypatch.setattr(recordings, "seconds_between", lambda trainings: 0.0)
+    api, pod = Slow([]), pod_object("n0", state=running())
+    pod["metadata"]["resourceVersion"] = "1"
+    recording = Recording(RecordKeeper(name="job", namespace="default", uid="u"), publish, now=lambda: 0.0)
+    waiting = asyncio.create_task(
+        wait(
+            api,  # type: ignore[arg-type]
+            WaitSpec(name="job", uid="u"),
+            Recorder(),
+            feeds=feeds_of(trainjob(1, {"jobsStatus": RUNNING}), Telling(pod)),
+            recording=recording,
+        )
+    )
+    await api.opened.wait()
+
+    waiting.cancel()
+    await asyncio.sleep(0)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    api.may_close.set()
+    before = len(published)
+    recording.see_restart("n0")
+    for _ in range(50):
+        await asyncio.sleep(0)
+
+    assert before > 0
+    assert len(published) == before

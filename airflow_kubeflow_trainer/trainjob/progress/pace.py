@@ -13,6 +13,7 @@ class Pace:
     """
 
     def __init__(self) -> None:
+        # No deque, which takes most of a kilobyte before anything is in it.
         self._marks: list[tuple[float, float]] = []
         self._latest: tuple[float, float] | None = None
 

@@ -15,7 +15,7 @@ from airflow_kubeflow_trainer.trainjob.phase import phase_of
 from airflow_kubeflow_trainer.trainjob.pods import Pod
 from airflow_kubeflow_trainer.trainjob.progress import Recorder
 from airflow_kubeflow_trainer.trainjob.seen import Sighting
-from airflow_kubeflow_trainer.trainjob.slim import slim_pod, slim_trainjob
+from airflow_kubeflow_trainer.trainjob.slim import slim_pod, slim_trainjob, slim_workload
 from tests.unit.podobjects import pod_object, running, terminated
 
 SOURCE = "print('a function of the user')\n" * 200
@@ -131,3 +131,46 @@ def test_a_slim_pod_is_the_same_pod(
         whole["metadata"]["deletionTimestamp"] = "2026-01-01T00:01:00Z"
 
     assert Pod.from_object(slim_pod(whole)) == Pod.from_object(whole)
+
+
+def test_a_slim_pod_does_not_hold_what_nobody_reads() -> None:
+    whole = pod_object(
+        state=running(),
+        conditions=[{"type": f"Condition{number}", "status": "True"} for number in range(50)],
+        podIPs=[{"ip": "fd00::1"}] * 50,
+    )
+    whole["metadata"]["labels"] |= {f"label-{number}": "" for number in range(50)}
+    whole["status"]["containerStatuses"][0]["volumeMounts"] = [{"name": "kube-api-access"}] * 50
+
+    assert len(json.dumps(slim_pod(whole))) < 700
+
+
+WORKLOAD = {
+    "metadata": {"name": "w", "uid": "w", "resourceVersion": "1", "creationTimestamp": "2026-01-01T00:00:00Z"},
+    "spec": {"podSets": [{"template": SOURCE}]},
+    "status": {
+        "admission": {"podSetAssignments": [{"resourceUsage": SOURCE}]},
+        "conditions": [
+            {
+                "type": "QuotaReserved",
+                "status": "False",
+                "reason": "Pending",
+                "message": "insufficient unused quota for nvidia.com/gpu",
+                "lastTransitionTime": "2026-01-01T00:00:01Z",
+            }
+        ],
+    },
+}
+
+
+def test_a_slim_workload_tells_all_that_the_whole_one_tells_and_little_else() -> None:
+    slim = slim_workload(WORKLOAD)
+
+    assert "insufficient unused quota" in str(queue.why_it_waits(slim))
+    for read in (queue.why_it_waits, queue.is_admitted, lambda workload: [*queue.statements(workload)]):
+        assert read(slim) == read(WORKLOAD)
+    assert len(json.dumps(slim)) < 500
+
+
+def test_of_a_workload_without_a_status_there_is_nothing_to_tell() -> None:
+    assert queue.why_it_waits(slim_workload({"metadata": WORKLOAD["metadata"]})) is None
