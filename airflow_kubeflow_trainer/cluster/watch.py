@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 import time
+from collections import deque
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -22,7 +23,8 @@ from airflow_kubeflow_trainer.exceptions import (
     api_error,
 )
 
-PAGE_SIZE = 500
+PAGE_SIZE = 100
+"""Objects of a list that are read at once; while they are, each takes many times what is kept of it."""
 WATCH_SECONDS = 290
 """How long one WATCH request is asked to last; the API server ends it then and we ask again."""
 SILENCE_SECONDS = 330.0
@@ -144,7 +146,10 @@ class Watch:
         uids: list[str] = []
         while True:
             page = await self._client.get(self._path, params=params)
-            for item in page.get("items", []):
+            # Each goes when it has been told, and makes room for what those who are told of it keep.
+            items = deque(page.pop("items", None) or ())
+            while items:
+                item = items.popleft()
                 uids.append(item["metadata"]["uid"])
                 yield WatchEvent(WatchType.ADDED, item), None
             token = page["metadata"].get("continue")

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import itertools
 import json
+import weakref
 from collections.abc import AsyncIterator, Callable
 from types import SimpleNamespace
 from typing import Any
@@ -194,3 +195,24 @@ async def test_a_watch_that_breaks_off_within_a_line_goes_on_after_the_last_whol
 
     assert told == [WatchType.SYNCED, WatchType.MODIFIED]
     assert [asked["resourceVersion"] for asked in server.watched] == ["7", "4711"]
+
+
+class Item(dict[str, Any]):
+    """An object of a list, whose going can be noticed."""
+
+
+async def test_what_has_been_told_of_a_list_is_not_held_until_all_of_it_is(server: Server) -> None:
+    gone: list[str] = []
+
+    def answer() -> dict[str, Any]:
+        items = [Item(metadata={"uid": str(number), "resourceVersion": "1"}) for number in range(10)]
+        for item in items:
+            weakref.finalize(item, gone.append, item["metadata"]["uid"])
+        return {"items": items, "metadata": {"resourceVersion": "7"}}
+
+    server.answer = answer
+    told = events(server)
+    for _ in range(5):
+        await anext(told)
+
+    assert gone == ["0", "1", "2", "3"]
