@@ -67,6 +67,14 @@ def see_phase(recording: Recording, phase: Phase) -> None:
     recording.see_phase(PhaseReport(phase), {}, (), trainer_job="node")
 
 
+def begun(airflow: Airflow, phase: Phase = Phase.RUNNING) -> Recording:
+    """One that has told of a phase."""
+    recording = recording_to(airflow)
+    recording.start()
+    see_phase(recording, phase)
+    return recording
+
+
 async def turns() -> None:
     """Let the event loop go round until all is done that does not wait for anybody."""
     for _ in range(50):
@@ -76,9 +84,7 @@ async def turns() -> None:
 @pytest.mark.usefixtures("late")
 async def test_a_record_under_way_gets_through_before_the_last_one_and_nothing_comes_after() -> None:
     airflow = Airflow()
-    recording = recording_to(airflow)
-    recording.start()
-    see_phase(recording, Phase.RUNNING)
+    recording = begun(airflow)
     await airflow.asked.wait()
 
     ending = asyncio.create_task(recording.finish(Diagnosis(Cause.DELETED, "gone")))
@@ -110,9 +116,7 @@ NEWS: dict[str, Callable[[Recording], None]] = {
 async def test_what_is_new_is_recorded_within_a_phase_too_and_once(tell: Callable[[Recording], None]) -> None:
     airflow = Airflow()
     airflow.answer()
-    recording = recording_to(airflow)
-    recording.start()
-    see_phase(recording, Phase.RUNNING)
+    recording = begun(airflow)
     await turns()
     before = len(airflow.kept)
 
@@ -126,9 +130,7 @@ async def test_what_is_new_is_recorded_within_a_phase_too_and_once(tell: Callabl
 @pytest.mark.usefixtures("late")
 async def test_a_phase_that_begins_while_a_record_is_under_way_is_recorded_next() -> None:
     airflow = Airflow()
-    recording = recording_to(airflow)
-    recording.start()
-    see_phase(recording, Phase.STARTING)
+    recording = begun(airflow, Phase.STARTING)
     await airflow.asked.wait()
 
     see_phase(recording, Phase.RUNNING)
@@ -143,9 +145,7 @@ async def test_a_phase_that_begins_while_a_record_is_under_way_is_recorded_next(
 async def test_a_record_that_airflow_does_not_take_is_written_when_the_next_one_is_due() -> None:
     airflow = Airflow(refuses=1)
     airflow.answer()
-    recording = recording_to(airflow)
-    recording.start()
-    see_phase(recording, Phase.RUNNING)
+    recording = begun(airflow)
     await turns()
     await recording.close()
 
@@ -171,9 +171,7 @@ async def test_events_that_cannot_be_read_cost_nothing_but_themselves() -> None:
 @pytest.mark.usefixtures("late")
 async def test_one_that_is_closed_waits_for_nobody_and_writes_no_more() -> None:
     airflow = Airflow()
-    recording = recording_to(airflow)
-    recording.start()
-    see_phase(recording, Phase.RUNNING)
+    recording = begun(airflow)
     await airflow.asked.wait()
 
     await recording.close()
