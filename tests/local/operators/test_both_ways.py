@@ -121,7 +121,8 @@ def test_both_ways_of_waiting_wait_for_the_same(
 @pytest.mark.parametrize(
     ("settings", "error", "left"),
     [
-        pytest.param({"max_restarts": 0, "script": "exit 3"}, UserCodeError, 0, id="max_restarts"),
+        # Each run lasts, so that the six that Trainer allows are not over before the first one is judged.
+        pytest.param({"max_restarts": 0, "script": "sleep 2; exit 3"}, UserCodeError, 0, id="max_restarts"),
         pytest.param({"run_timeout": 1}, TrainJobTimeoutError, 0, id="run_timeout"),
         pytest.param({"startup_timeout": 1, "gpus": 512}, TrainJobNotStartedError, 0, id="startup_timeout"),
         pytest.param(
