@@ -241,7 +241,7 @@ async def test_a_long_log_arrives_whole_and_in_order(api: TrainJobApi, make: Any
 async def test_an_error_that_would_come_again_is_not_waited_for_seven_times(
     api: TrainJobApi, make: Any, reporter: Any
 ) -> None:
-    job = await make("echo before; exec python -c 'import no_such_module'")
+    job = await make("echo before; sleep 1; exec python -c 'import no_such_module'")
 
     outcome = await wait(api, spec_of(job), reporter)
 
