@@ -144,7 +144,7 @@ class Recording:
             self._timer = None
 
     def _hurry(self) -> None:
-        self._changed = self._urgent = True
+        self._urgent = True
         if self._started and self._writing is None:
             self._stop_timer()
             self._go_on()
